@@ -1,0 +1,39 @@
+# make run: install and start the dashboard.   make test: install what tests need and run them all.
+PORT ?= 8501
+PYTHON_IN = .venv/bin/python
+
+.PHONY: run test lint format bench demo clean
+
+run: .venv/.installed
+	@$(PYTHON_IN) scripts/check_port.py $(PORT)
+	.venv/bin/streamlit run app.py --server.port $(PORT)
+
+test: .venv/.installed-dev lint
+	$(PYTHON_IN) -m pytest -n 2 --dist loadfile
+
+lint: .venv/.installed-dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+format: .venv/.installed-dev
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+# Side-by-side timings; each prints ratios.
+bench: .venv/.installed
+	for script in benchmarks/*.py; do $(PYTHON_IN) $$script || exit 1; done
+
+# Rebuild the demo that ships in assets/.
+demo: .venv/.installed
+	$(PYTHON_IN) scripts/build_demo.py
+
+clean:
+	rm -rf .venv
+
+.venv/.installed: requirements.txt
+	@scripts/make_venv.sh requirements.txt
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.txt requirements.txt
+	@scripts/make_venv.sh requirements-dev.txt
+	@touch .venv/.installed $@

@@ -1,0 +1,245 @@
+"""Turns texts into numbers, times and clicks, and says of every row whether it is accepted or why it is set aside."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dssm_core.dataset import NO_TIME, UNKNOWN
+from dssm_core.errors import UserError
+
+REASONS = (
+    "ragged row",
+    "missing id",
+    "bad time",
+    "bad click",
+    "bad split",
+    "created after exposure",
+    "duplicate",
+)
+"""Why a row is set aside: the first of these that holds of it."""
+
+SPLITS = ("train", "validation", "test")
+"""The values of a log's own `split` column."""
+
+TIME_UNITS = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}
+"""Microseconds in one unit of a time given as an integer."""
+
+DATE_TIMES = "date-times"
+"""The name of times given as ISO 8601 texts, where others have a unit."""
+
+NO_VALUE = -1
+"""Stands for an optional number that is missing or cannot be read."""
+
+_LAST_TIME = 253_402_300_799_999  # the end of the year 9999, in milliseconds
+_NOT_GIVEN = pa.array(["", "0", "NA", "NaN", "nan", "null", "None"])
+_CLICKED = pa.array(["1", "1.0", "true", "True", "TRUE"])
+_NOT_CLICKED = pa.array(["0", "0.0", "false", "False", "FALSE"])
+_INTEGER = r"^-?[0-9]{1,18}$"
+_NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
+_ZONE = r"(Z|[-+][0-9]{2}(:?[0-9]{2})?)"
+_DATE_TIME = rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\.[0-9]+)?)?{_ZONE}?)?$"
+_PROBABILITY = r"[^:,]+:[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?"
+
+
+class Verdicts:
+    """The first reason to set each row of a batch aside, or none."""
+
+    def __init__(self, rows: int):
+        self._codes = np.zeros(rows, np.uint8)
+
+    def reject(self, bad: np.ndarray, reason: str) -> None:
+        """Set aside the rows where `bad` ((rows,) bool) holds, unless they already are."""
+        self._codes[bad & self.accepted] = REASONS.index(reason) + 1
+
+    @property
+    def accepted(self) -> np.ndarray:
+        """(rows,) bool."""
+        return self._codes == 0
+
+    @property
+    def reasons(self) -> np.ndarray:
+        """The reasons of the rows set aside, in their order: (rows set aside,) str."""
+        return np.array(REASONS)[self._codes[~self.accepted] - 1]
+
+
+def matches(texts: pa.Array, pattern: str) -> np.ndarray:
+    """Whether each text matches a regular expression: (n,) bool."""
+    return _mask(pc.match_substring_regex(texts, pattern))
+
+
+def is_missing(texts: pa.Array) -> np.ndarray:
+    """Whether each id is empty: (n,) bool."""
+    return _mask(pc.equal(texts, ""))
+
+
+def to_integers(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """The integers in `texts`, (n,) int64, 0 where there is none, and whether there is one, (n,) bool.
+
+    `12.0`, as a table that once held gaps writes it, is 12; no value goes through a float.
+    """
+    whole = pc.match_substring_regex(texts, _INTEGER)
+    if not pc.all(whole).as_py():
+        texts = pc.replace_substring_regex(texts, r"\.0+$", "")
+        whole = pc.match_substring_regex(texts, _INTEGER)
+    return pc.if_else(whole, texts, "0").cast(pa.int64()).to_numpy(), _mask(whole)
+
+
+def to_optional_integers(texts: pa.Array) -> np.ndarray:
+    """The integers in `texts`, -1 where there is none: (n,) int64."""
+    values, ok = to_integers(texts)
+    return np.where(ok, values, NO_VALUE)
+
+
+def to_numbers(texts: pa.Array) -> np.ndarray:
+    """The numbers in `texts`, NaN where there is none: (n,) float64."""
+    stripped = pc.utf8_trim_whitespace(texts)
+    ok = pc.match_substring_regex(stripped, _NUMBER)
+    return np.where(_mask(ok), pc.if_else(ok, stripped, "0").cast(pa.float64()).to_numpy(), np.nan)
+
+
+def to_clicks(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each text says clicked (1, true), and whether it says anything (0, 1, true, false): two (n,) bool."""
+    clicked = _mask(pc.is_in(texts, _CLICKED))
+    return clicked, clicked | _mask(pc.is_in(texts, _NOT_CLICKED))
+
+
+def time_unit(texts: pa.Array) -> str:
+    """The unit of a column of times, told by the size of its middle value: one of `TIME_UNITS`, or `DATE_TIMES`.
+
+    Seconds stay below 10¹¹ until the year 5138 and milliseconds above it since 1973; microseconds begin at 10¹⁴.
+    """
+    values, ok = to_integers(texts)
+    if not ok.any() or ok.sum() < matches(texts, _DATE_TIME).sum():
+        return DATE_TIMES
+    middle = np.median(np.abs(values[ok]))
+    if middle < 1e11:
+        return "seconds"
+    return "milliseconds" if middle < 1e14 else "microseconds"
+
+
+def to_times(texts: pa.Array, unit: str, timezone: str) -> tuple[np.ndarray, np.ndarray]:
+    """Instants in milliseconds since 1970 UTC, (n,) int64, and whether each text holds one after 1970, (n,) bool.
+
+    `unit` is one that `time_unit` returns. Date-times that name no zone are in `timezone`; where clocks are put back
+    the first of the two instants is taken. Where there is no instant the value is 0.
+    """
+    if unit == DATE_TIMES:
+        times, ok = _date_times(texts, timezone)
+    else:
+        values, ok = to_integers(texts)
+        ok &= values <= _LAST_TIME * (1000 / TIME_UNITS[unit])
+        times = np.where(ok, values, 0)
+        times = times * (TIME_UNITS[unit] // 1000) if TIME_UNITS[unit] >= 1000 else times // 1000
+    ok = ok & (times > 0) & (times <= _LAST_TIME)
+    return np.where(ok, times, NO_TIME), ok
+
+
+def _date_times(texts: pa.Array, timezone: str) -> tuple[np.ndarray, np.ndarray]:
+    shaped = pc.match_substring_regex(texts, _DATE_TIME)
+    instants = pd.to_datetime(pc.if_else(shaped, texts, "").to_pandas(), format="ISO8601", errors="coerce", utc=True)
+    instants = pd.DatetimeIndex(instants).as_unit("ms")
+    zoneless = ~matches(texts, rf":[0-9.]+{_ZONE}$")
+    first = np.ones(int(zoneless.sum()), dtype=bool)
+    local = instants[zoneless].tz_localize(None).tz_localize(timezone, ambiguous=first, nonexistent="shift_forward")
+    times, ok = instants.asi8.copy(), ~instants.isna()
+    times[zoneless] = local.asi8
+    return times, ok
+
+
+def to_creation_times(texts: pa.Array, unit: str, timezone: str, strict: bool) -> tuple[np.ndarray, np.ndarray]:
+    """As `to_times`, but a time that is not given is 0 and no mistake; where `strict`, only `0` says that it is not."""
+    times, ok = to_times(texts, unit, timezone)
+    not_given = pc.equal(texts, "0") if strict else pc.is_in(texts, _NOT_GIVEN)
+    return times, ok | _mask(not_given)
+
+
+def most_probable(texts: pa.Array) -> pa.Array:
+    """The most probable label of texts such as `female:0.36,male:0.64`, or the first of them; malformed: "unknown"."""
+    well_formed = pc.match_substring_regex(texts, f"^{_PROBABILITY}(,{_PROBABILITY})*$")
+    lists = pc.split_pattern(pc.if_else(well_formed, texts, f"{UNKNOWN}:1"), ",")
+    parts = pc.extract_regex(lists.flatten(), "^(?P<label>[^:]+):(?P<probability>.+)$")
+    probabilities = pc.struct_field(parts, "probability").cast(pa.float64()).to_numpy()
+    counts = pc.list_value_length(lists).to_numpy()
+    if not len(counts):
+        return texts
+    starts = np.cumsum(counts) - counts
+    highest = np.repeat(np.maximum.reduceat(probabilities, starts), counts)
+    candidates = np.where(probabilities == highest, np.arange(len(probabilities)), len(probabilities))
+    return pc.struct_field(parts, "label").take(pa.array(np.minimum.reduceat(candidates, starts)))
+
+
+def duplicates(user: np.ndarray, article: np.ndarray, time: np.ndarray | None, click: np.ndarray) -> np.ndarray:
+    """Whether each exposure repeats another of the same user, article and time: (n,) bool, over the whole log.
+
+    Of those that are the same, the first clicked one stays, else the first. Without times, user and article decide.
+    """
+    keys = {"user": user, "article": article, **({} if time is None else {"time": time})}
+    repeated = np.flatnonzero(pd.DataFrame(keys, copy=False).duplicated(keep=False))
+    clicked_first = repeated[np.argsort(~click[repeated], kind="stable")]
+    again = pd.DataFrame({name: values[clicked_first] for name, values in keys.items()}).duplicated()
+    is_duplicate = np.zeros(len(user), dtype=bool)
+    is_duplicate[clicked_first[again]] = True
+    return is_duplicate
+
+
+_COMPARISONS = {
+    ">=": np.greater_equal,
+    "<=": np.less_equal,
+    "==": np.equal,
+    "!=": np.not_equal,
+    ">": np.greater,
+    "<": np.less,
+}
+_COMPARISON = re.compile(r"\s*(?P<column>.+?)\s*(?P<sign>>=|<=|==|!=|>|<)\s*(?P<value>.*?)\s*")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One part of a click rule: a column of the file, a sign and the value to compare with."""
+
+    column: str
+    sign: str
+    value: str
+
+    def holds(self, texts: pa.Array) -> np.ndarray:
+        """Whether the comparison holds of each text: (n,) bool.
+
+        A value that is a number is compared as one: a text that is no number is unlike it, neither above nor below.
+        Any other value is compared letter by letter.
+        """
+        compare = _COMPARISONS[self.sign]
+        number = to_numbers(pa.array([self.value]))[0]
+        if not np.isnan(number):
+            return compare(to_numbers(texts), number)
+        return compare(texts.to_numpy(zero_copy_only=False).astype(object), self.value).astype(bool)
+
+
+@dataclass(frozen=True)
+class ClickRule:
+    """Which rows of a log are clicks: those of which every comparison holds."""
+
+    comparisons: tuple[Comparison, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "ClickRule":
+        """Read a rule such as `rating>=4` or `answer==1 & removedAt==NA`; a UserError says what is wrong with it."""
+        found = [_COMPARISON.fullmatch(part) for part in text.split("&")]
+        if not all(found):
+            raise UserError(
+                f"cannot read the click rule {text!r}: expected a column, one of {' '.join(_COMPARISONS)} and a value, "
+                f"such as rating>=4; join several with &"
+            )
+        return cls(tuple(Comparison(match["column"], match["sign"], match["value"]) for match in found))
+
+    def clicked(self, columns: Mapping[str, pa.Array]) -> np.ndarray:
+        """Whether each row is a click: (n,) bool. `columns` are texts by the file's own names."""
+        return np.logical_and.reduce([part.holds(columns[part.column]) for part in self.comparisons])
+
+
+def _mask(values: pa.Array) -> np.ndarray:
+    return values.to_numpy(zero_copy_only=False)

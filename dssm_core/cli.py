@@ -1,0 +1,321 @@
+"""The command line: everything that the pages do. See `python -m dssm_core --help`."""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from dssm_core.config import Config, flatten, unflatten, with_settings
+from dssm_core.errors import UserError
+from dssm_core.presets import PRESETS, find_preset
+from dssm_core.runs import ACTIVE, Run, cancel_run, list_runs, open_run, start_run
+from dssm_core.workspace import Workspace, load_dataset
+
+_POLL_SECONDS = 0.2
+
+
+def main(arguments: list[str]) -> int:
+    """Carry out one command. Exit 0 on success, 2 for a mistake of its user, told in one sentence on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        result = options.command(Workspace(options.home), options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    print(json.dumps(result, ensure_ascii=False, allow_nan=False) if options.json else options.human(result))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--home", metavar="DIR", help="the workspace; default $DSSM_HOME, else ./workspace")
+    common.add_argument("--json", action="store_true", help="print exactly one JSON object")
+    parser = argparse.ArgumentParser(prog="python -m dssm_core", description="A recall lab for news recommendation.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable, human: Callable[[dict], str], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text, parents=[common])
+        added.set_defaults(command=command, human=human)
+        return added
+
+    demo = add("demo", _demo, _human_pairs, "write a synthetic news log, and ingest it unless --out is given")
+    for name, default in (("users", 2000), ("articles", 2000), ("days", 7), ("seed", 0)):
+        demo.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"default {default}")
+    demo.add_argument("--out", metavar="DIR", type=Path, help="write the three files and truth.json here")
+
+    ingest = add("ingest", _ingest, _human_ingest, "read exposure logs into a dataset")
+    ingest.add_argument("--format", required=True, help="yidian or generic")
+    ingest.add_argument("--exposures", required=True, type=Path, metavar="FILE")
+    for table in ("users", "articles", "test-exposures"):
+        ingest.add_argument(f"--{table}", type=Path, metavar="FILE")
+    ingest.add_argument("--map", nargs="+", default=[], metavar="canonical=column", help="columns under other names")
+    ingest.add_argument("--click", metavar="RULE", help="which rows are clicks, such as 'rating>=4'")
+    ingest.add_argument("--timezone", metavar="TZ", help="where days begin, such as Asia/Shanghai")
+    ingest.add_argument("--name", default="", help="a label")
+
+    add("datasets", _datasets, _human_datasets, "list datasets")
+    add("runs", _runs, _human_runs, "list runs")
+    add("presets", _presets, _human_presets, "list presets with their keys")
+
+    train = add("train", _train, _human_metrics, "train a model, or compute a baseline, and evaluate it")
+    train.add_argument("--dataset", required=True, metavar="ID")
+    train.add_argument("--preset", default="", metavar="P", help="start from this preset; see `presets`")
+    train.add_argument("--config", type=Path, metavar="FILE", help="a JSON object of dotted keys")
+    train.add_argument("--set", nargs="+", default=[], metavar="key=value", action="extend")
+    train.add_argument("--seed", type=int)
+    train.add_argument("--name", default="", help="a label")
+    train.add_argument("--detach", action="store_true", help="return at once; the run goes on by itself")
+
+    evaluate = add("evaluate", _evaluate, _human_metrics, "measure a finished run again, without training")
+    evaluate.add_argument("run")
+    evaluate.add_argument("-k", metavar="10,50,200", help="lengths of the recall list")
+    evaluate.add_argument("--index", metavar="NAME", help="exact, annoy or ivf")
+
+    recall = add("recall", _recall, _human_recall, "one user's recall list and held-out clicks")
+    recall.add_argument("run")
+    recall.add_argument("--user", required=True, metavar="ID")
+    recall.add_argument("-k", type=int, default=20)
+
+    compare = add("compare", _compare, _human_compare, "compare runs with the first of them, user by user")
+    compare.add_argument("runs", nargs="+", metavar="RUN")
+
+    export = add("export", _export, _human_pairs, "vectors, index and recall lists with raw ids")
+    export.add_argument("run")
+    export.add_argument("--to", required=True, type=Path, metavar="DIR")
+    export.add_argument("--format", default="parquet", help="parquet or funrec")
+
+    cancel = add("cancel", _cancel, _human_pairs, "stop a queued or running run")
+    cancel.add_argument("run")
+    return parser
+
+
+def _demo(workspace: Workspace, options: argparse.Namespace) -> dict:
+    from dssm_core.demo import write_demo
+
+    size = (options.users, options.articles, options.days, options.seed)
+    if options.out:
+        truth = write_demo(options.out, *size)
+        return {"folder": str(options.out), "exposures": truth["exposures"]["rows_in"]}
+    with tempfile.TemporaryDirectory() as folder:
+        write_demo(Path(folder), *size)
+        return ingest_demo(workspace, Path(folder), f"demo {options.users} × {options.articles}")
+
+
+def ingest_demo(workspace: Workspace, folder: Path, name: str) -> dict:
+    """Ingest the three files that `write_demo` wrote."""
+    from dssm_core.ingest import ingest
+
+    files = (folder / "train_data.txt", folder / "user_info.txt", folder / "doc_info.txt")
+    return ingest(workspace, "yidian", *files, name=name)
+
+
+def _ingest(workspace: Workspace, options: argparse.Namespace) -> dict:
+    from dssm_core.ingest import ingest
+
+    with tqdm(total=1, unit="B", unit_scale=True, desc="ingest", disable=options.json or None) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        return ingest(
+            workspace,
+            options.format,
+            options.exposures,
+            users=options.users,
+            articles=options.articles,
+            test_exposures=options.test_exposures,
+            mapping=_mapping(options.map),
+            click=options.click,
+            timezone=options.timezone,
+            name=options.name,
+            progress=progress,
+        )
+
+
+def _mapping(pairs: list[str]) -> dict[str, str]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise UserError(f"bad mapping {pair!r}: write it as canonical=column, such as user_id=reader")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _datasets(workspace: Workspace, options: argparse.Namespace) -> dict:
+    keys = ("id", "name", "format", "exposures", "clicks", "users", "articles", "bundled")
+    return {"datasets": [{key: manifest[key] for key in keys} for manifest in workspace.datasets()]}
+
+
+def _runs(workspace: Workspace, options: argparse.Namespace) -> dict:
+    return {"runs": [_listed(run) for run in list_runs(workspace)]}
+
+
+def _listed(run: Run) -> dict:
+    state = run.state()
+    listed = {"id": run.id, "name": run.name, "dataset": run.dataset, "preset": run.preset, "bundled": run.bundled}
+    listed |= {"state": state.state, "reason": state.reason}
+    return listed | ({"metrics": run.metrics()["metrics"]} if run.finished else {})
+
+
+def _presets(workspace: Workspace, options: argparse.Namespace) -> dict:
+    return {
+        name: {"summary": preset.summary, "source": preset.source, "settings": list(preset.settings)}
+        for name, preset in PRESETS.items()
+    }
+
+
+def _train(workspace: Workspace, options: argparse.Namespace) -> dict:
+    config = find_preset(options.preset).config if options.preset else Config()
+    if options.config:
+        config = unflatten({**flatten(config), **_read_config(options.config)})
+    seed = [f"seed={options.seed}"] if options.seed is not None else []
+    config = with_settings(config, [*options.set, *seed])
+    run = start_run(workspace, options.dataset, config, options.name, options.preset)
+    if options.detach:
+        return {"run": run.id, "state": "queued"}
+    _follow(run, options.json)
+    return {"run": run.id, **run.metrics()}
+
+
+def _read_config(path: Path) -> dict:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read config {path}: {error}; it must hold one JSON object of dotted keys") from None
+    if not isinstance(config, dict):
+        raise UserError(f"config {path} must hold one JSON object of dotted keys")
+    return config
+
+
+def _follow(run: Run, quiet: bool) -> None:
+    """Show a run's progress until it ends; Ctrl-C cancels it. A UserError says why it did not finish."""
+    try:
+        with tqdm(
+            total=1.0, desc="queued", disable=quiet or None, bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}"
+        ) as bar:
+            while (state := run.state()).state in ACTIVE:
+                bar.set_description(state.stage or state.state)
+                bar.update((state.progress or 0) - bar.n)
+                time.sleep(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        cancel_run(run)
+        raise
+    if state.state != "finished":
+        raise UserError(f"run {run.id} {state.state}: {state.reason}")
+
+
+def _evaluate(workspace: Workspace, options: argparse.Namespace) -> dict:
+    from dssm_core.answers import evaluate_run
+
+    run = open_run(workspace, options.run)
+    settings = [f"eval.k={options.k}"] if options.k else []
+    settings += [f"index.kind={options.index}"] if options.index else []
+    evaluation = evaluate_run(workspace, run, with_settings(run.config, settings))
+    return {"run": run.id, "metrics": evaluation.metrics, "facts": evaluation.facts, "reasons": evaluation.reasons}
+
+
+def _recall(workspace: Workspace, options: argparse.Namespace) -> dict:
+    from dssm_core.answers import recall_user
+
+    if options.k < 1:
+        raise UserError(f"bad value {options.k} for -k: it must be 1 or more")
+    return recall_user(workspace, open_run(workspace, options.run), options.user, options.k)
+
+
+def _compare(workspace: Workspace, options: argparse.Namespace) -> dict:
+    from dssm_core.compare import compare_runs
+
+    return compare_runs([open_run(workspace, run) for run in options.runs])
+
+
+def _export(workspace: Workspace, options: argparse.Namespace) -> dict:
+    from dssm_core.export import export_run
+
+    run = open_run(workspace, options.run)
+    files = export_run(run, load_dataset(workspace, run.dataset), options.to, options.format)
+    return {"run": run.id, "files": [str(file) for file in files]}
+
+
+def _cancel(workspace: Workspace, options: argparse.Namespace) -> dict:
+    run = open_run(workspace, options.run)
+    cancel_run(run)
+    return {"run": run.id, "state": run.state().state}
+
+
+def _human_pairs(result: dict) -> str:
+    return "\n".join(f"{key}: {value}" for key, value in result.items())
+
+
+def _human_ingest(result: dict) -> str:
+    lines = [f"dataset {result['dataset']}: {result['accepted']:,} of {result['rows_in']:,} rows accepted"]
+    lines += [f"  set aside, {reason}: {count:,}" for reason, count in result["set_aside"].items() if count]
+    lines += [f"{result['users']:,} users, {result['articles']:,} articles, {result['clicks']:,} clicks"]
+    return "\n".join(lines)
+
+
+def _human_datasets(result: dict) -> str:
+    return _table(result["datasets"], ("id", "name", "exposures", "clicks", "users", "articles")) or "no datasets yet"
+
+
+def _human_runs(result: dict) -> str:
+    return _table(result["runs"], ("id", "name", "dataset", "state")) or "no runs yet"
+
+
+def _human_presets(result: dict) -> str:
+    return "\n".join(
+        f"{name}\n  {preset['summary']}\n  {preset['source']}\n  {' '.join(preset['settings'])}"
+        for name, preset in result.items()
+    )
+
+
+def _human_metrics(result: dict) -> str:
+    if "metrics" not in result:
+        return _human_pairs(result)
+    facts = result["facts"]
+    lines = [f"run {result['run']}: {facts['users']:,} users, {facts['held_out_clicks']:,} held-out clicks"]
+    lines += [f"  {facts['in_pool_share']:.1%} of them in the pool, {facts['warm_share']:.1%} on warm articles"]
+    lines += [f"  {name:<24} {_interval(metric)}" for name, metric in result["metrics"].items()]
+    return "\n".join(lines)
+
+
+def _human_recall(result: dict) -> str:
+    lines = [f"user {result['user']}, run {result['run']}"]
+    lines += [
+        f"  {row['rank']:>4}  {row['score']:.4f}  {'hit' if row['hit'] else '   '}  {row['article_id']}"
+        for row in result["recall"]
+    ]
+    lines += ["held-out clicks"] if result["held_out"] else ["no held-out clicks"]
+    lines += [f"  {row['article_id']}  rank {row['rank'] or 'n/a'}: {row['reason']}" for row in result["held_out"]]
+    return "\n".join(lines)
+
+
+def _human_compare(result: dict) -> str:
+    lines = []
+    for run, metrics in result["runs"].items():
+        lines += [run, *(f"  {name:<24} {_interval(metric)}" for name, metric in metrics.items())]
+    lines += ["difference from the first run"] if result["differences"] else []
+    lines += [f"  {row['run']}  {row['metric']:<14} {_interval(row)}" for row in result["differences"]]
+    return "\n".join(lines)
+
+
+def _interval(metric: dict) -> str:
+    if metric["value"] is None:
+        return "n/a"
+    if metric["low"] is None:
+        return f"{metric['value']:.4f}"
+    return f"{metric['value']:.4f}  [{metric['low']:.4f}, {metric['high']:.4f}]"
+
+
+def _table(rows: list[dict], keys: tuple[str, ...]) -> str:
+    texts = [keys, *(tuple(str(row[key]) for key in keys) for row in rows)] if rows else []
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in texts
+    )

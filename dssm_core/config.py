@@ -1,0 +1,247 @@
+"""Every knob of a run, with its default and its limits. Keys are dotted on the command line: `negatives.k=5`."""
+
+import json
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from dssm_core.errors import UserError, unknown_name
+
+Model = Literal["two_tower", "random", "popular", "recent_popular", "item_knn", "ease"]
+StrategyName = Literal["uniform", "popularity", "ralm", "suppressed", "exposed", "funrec_mix", "in_batch"]
+TowerName = Literal["dssm", "deepmatch"]
+LossName = Literal["bce", "sampled_softmax", "in_batch_softmax"]
+IndexName = Literal["exact", "annoy", "ivf"]
+"""The names of the dicts BASELINES, STRATEGIES, TOWERS, LOSSES and INDEXES, here so that none needs TensorFlow."""
+
+DRAWN_PER_USER = ("exposed", "funrec_mix", "in_batch")
+"""Strategies whose negatives depend on the user or the batch, and so cannot be one set shared by a batch."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SplitConfig(_Section):
+    """How the log is cut into train, validation and test."""
+
+    kind: Literal["time", "leave_last", "random", "column"] = Field(
+        "time",
+        description="time: the last days are test; leave_last: each user's last clicks; random: a share of the rows; column: the log's own `split`",
+    )
+    test_days: int = Field(1, ge=1, le=365, description="days of test at the end of the log (time)")
+    train_days: int = Field(6, ge=1, le=3650, description="days of train before the test days (time)")
+    test_clicks: int = Field(1, ge=1, le=1000, description="held-out clicks per user (leave_last)")
+    test_share: float = Field(0.2, gt=0, lt=1, description="share of the rows that are test (random)")
+    min_user_clicks: int = Field(0, ge=0, description="users with fewer clicks in the log are left out")
+    validation_users: int = Field(
+        1000, ge=0, description="users whose last train click is held out to validate the epochs"
+    )
+    seed: int = Field(0, ge=0, description="draws the random split and the validation users; runs to compare share it")
+
+
+class PoolConfig(_Section):
+    """Which articles may be recalled."""
+
+    max_age_days: float | None = Field(
+        None, gt=0, description="oldest article that may be recalled, counted back from the cutoff; none: any age"
+    )
+    remove_seen: bool = Field(True, description="take what the user clicked in train out of the recall list")
+
+
+class FeaturesConfig(_Section):
+    """What the towers see."""
+
+    user_id: bool = Field(True, description="an embedding per user")
+    article_id: bool = Field(True, description="an embedding per article")
+    user_attributes: list[str] | None = Field(
+        None, description="user attributes to embed; none given: all of the dataset"
+    )
+    article_attributes: list[str] | None = Field(
+        None, description="article attributes to embed; none given: all of the dataset"
+    )
+    id_dropout: float = Field(
+        0.3,
+        ge=0,
+        lt=1,
+        description="chance that an id is replaced by `unknown` while training, so that new articles get a sensible vector",
+    )
+    min_count: int = Field(1, ge=1, description="values seen less often in train are `unknown`")
+
+
+class NegativesConfig(_Section):
+    """How articles taken as not clicked are drawn."""
+
+    strategy: StrategyName = Field("in_batch", description="the way negatives are drawn")
+    k: int = Field(5, ge=1, le=1000, description="negatives per click (funrec_mix: rank-based draws per user)")
+    shared: int = Field(
+        0,
+        ge=0,
+        le=65536,
+        description="above 0: one set of this many negatives is drawn for the whole batch instead of k per click",
+    )
+    alpha: float = Field(0.75, ge=0, le=2, description="exponent of the exposure count (popularity)")
+
+
+class TowerConfig(_Section):
+    """The networks that map each side to a vector."""
+
+    kind: TowerName = Field("dssm", description="the network")
+    dim: int = Field(32, ge=2, le=1024, description="length of the user and article vectors")
+    embedding_dim: int = Field(16, ge=1, le=1024, description="length of each field's embedding")
+    hidden: list[int] = Field(
+        [64],
+        description="units of the hidden layers before the output; [] sums the fields' embeddings with no layers at all",
+    )
+    activation: Literal["relu", "tanh", "sigmoid"] = Field("relu", description="activation of the hidden layers")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout of the hidden layers")
+
+
+class LossConfig(_Section):
+    """What training minimizes."""
+
+    kind: LossName = Field("sampled_softmax", description="the objective")
+    temperature: float = Field(0.1, gt=0, le=10, description="cosines are divided by it")
+    correction: bool = Field(
+        True, description="subtract ln q(article), so that popular negatives are not pushed away for being drawn often"
+    )
+    correct_positive: bool = Field(True, description="subtract ln q from the clicked article's logit too")
+    mask_known: bool = Field(True, description="leave out negatives that the user clicked elsewhere in train")
+
+
+class TrainConfig(_Section):
+    """How long and how fast."""
+
+    batch_size: int = Field(1024, ge=2, le=65536, description="clicks per step")
+    epochs: int = Field(5, ge=1, le=1000, description="passes over the clicks")
+    learning_rate: float = Field(0.001, gt=0, le=10, description="of the dense layers (Adam)")
+    embedding_learning_rate: float = Field(0.1, gt=0, le=10, description="of the embedding tables (row-wise Adagrad)")
+    l2: float = Field(0.0, ge=0, le=1, description="weight decay on the embedding rows of the batch")
+    keep: Literal["best", "last"] = Field(
+        "best", description="which epoch's weights are kept: best by validation recall@50, or the last"
+    )
+
+
+class IndexConfig(_Section):
+    """How recall lists are retrieved."""
+
+    kind: IndexName = Field("exact", description="the index")
+    trees: int = Field(10, ge=1, le=1000, description="number of trees (annoy)")
+    search_k: int = Field(-1, ge=-1, description="nodes looked at per query; -1: trees × K (annoy)")
+    lists: int = Field(0, ge=0, description="number of clusters; 0: 4 × √articles (ivf)")
+    probes: int = Field(32, ge=1, description="clusters looked at per query (ivf)")
+
+
+class EvalConfig(_Section):
+    """What is measured."""
+
+    k: list[Annotated[int, Field(ge=1, le=10_000)]] = Field(
+        [10, 50, 200], min_length=1, max_length=10, description="lengths of the recall list"
+    )
+    users: int = Field(
+        10_000, ge=1, description="at most this many users with held-out clicks are evaluated (a fixed sample)"
+    )
+    bootstrap: int = Field(1000, ge=100, le=100_000, description="resamples behind each 95 % interval")
+
+
+class Config(_Section):
+    """A run's whole config."""
+
+    model: Model = Field("two_tower", description="two_tower, or a baseline")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="of everything that is drawn while training")
+    split: SplitConfig = SplitConfig()
+    pool: PoolConfig = PoolConfig()
+    features: FeaturesConfig = FeaturesConfig()
+    negatives: NegativesConfig = NegativesConfig()
+    tower: TowerConfig = TowerConfig()
+    loss: LossConfig = LossConfig()
+    train: TrainConfig = TrainConfig()
+    index: IndexConfig = IndexConfig()
+    eval: EvalConfig = EvalConfig()
+
+    @model_validator(mode="after")
+    def _loss_fits_strategy(self) -> "Config":
+        strategy = self.negatives.strategy
+        if self.loss.kind == "in_batch_softmax" and strategy != "in_batch":
+            raise ValueError(
+                f"loss.kind in_batch_softmax takes the batch's other positives, not negatives.strategy {strategy}: "
+                "set loss.kind=sampled_softmax, or negatives.strategy=in_batch"
+            )
+        if self.negatives.shared and strategy in DRAWN_PER_USER:
+            raise ValueError(f"negatives.strategy {strategy} cannot be shared by a batch: set negatives.shared=0")
+        return self
+
+
+def flatten(config: Config) -> dict[str, Any]:
+    """Every knob by its dotted key, in the order of the sections."""
+    flat: dict[str, Any] = {}
+    for name, value in config.model_dump().items():
+        flat.update(
+            {f"{name}.{key}": inner for key, inner in value.items()} if isinstance(value, dict) else {name: value}
+        )
+    return flat
+
+
+def unflatten(flat: dict[str, Any]) -> Config:
+    """The config of dotted keys over the defaults; a UserError names an unknown key or a bad value."""
+    unknown = [key for key in flat if key not in KEYS]
+    if unknown:
+        raise unknown_name("config key", unknown[0], KEYS)
+    nested: dict[str, Any] = {}
+    for key, value in flat.items():
+        section, _, name = key.rpartition(".")
+        (nested.setdefault(section, {}) if section else nested)[name] = value
+    try:
+        return Config.model_validate(nested)
+    except ValidationError as error:
+        raise _bad_value(error) from None
+
+
+def with_settings(config: Config, settings: Iterable[str]) -> Config:
+    """`config` with `key=value` texts applied (values as JSON, lists also as `10,50`)."""
+    flat = flatten(config)
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise UserError(f"bad setting {setting!r}: write it as key=value, such as negatives.k=5")
+        flat[key.strip()] = _value(key.strip(), text.strip())
+    return unflatten(flat)
+
+
+def differences(one: Config, other: Config) -> dict[str, tuple[Any, Any]]:
+    """The dotted keys in which two configs differ, with both values."""
+    left, right = flatten(one), flatten(other)
+    return {key: (left[key], right[key]) for key in left if left[key] != right[key]}
+
+
+def _value(key: str, text: str) -> Any:
+    is_list = isinstance(KEYS.get(key), list) or key.endswith("_attributes")
+    try:
+        value = json.loads(f"[{text}]" if is_list and not text.startswith("[") and text != "null" else text)
+    except json.JSONDecodeError:
+        value = text.split(",") if is_list else text
+    return None if value == "none" else value
+
+
+def _bad_value(error: ValidationError) -> UserError:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
+    if not key:
+        return UserError(first["msg"].removeprefix("Value error, "))
+    return UserError(f"bad value {first['input']!r} for {key}: {first['msg'][0].lower()}{first['msg'][1:]}")
+
+
+KEYS: dict[str, Any] = flatten(Config())
+"""Every dotted key with its default."""
+
+DESCRIPTIONS: dict[str, str] = {
+    (f"{name}.{key}" if key else name): description
+    for name, section in Config.model_fields.items()
+    for key, description in (
+        [(key, inner.description) for key, inner in section.annotation.model_fields.items()]
+        if isinstance(section.annotation, type) and issubclass(section.annotation, BaseModel)
+        else [("", section.description)]
+    )
+}
+"""Every dotted key with one sentence that says what it does."""

@@ -1,0 +1,12 @@
+"""The one exception that people see."""
+
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake its user can mend: one plain sentence naming the offender, what was expected and what to do."""
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> UserError:
+    """The error for a name that is in none of our dicts; lists those that are."""
+    return UserError(f"unknown {kind} {str(name)!r}: one of {', '.join(sorted(known))}")

@@ -1,0 +1,158 @@
+"""The whole job: load → split → features → negatives → train → embed → index → retrieve → evaluate → save."""
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dssm_core.baselines import BASELINES
+from dssm_core.comparable import baseline_run_id
+from dssm_core.config import Config
+from dssm_core.dataset import Dataset
+from dssm_core.errors import UserError
+from dssm_core.evaluation import evaluate, save_evaluation
+from dssm_core.features import make_features
+from dssm_core.health import health
+from dssm_core.indexes import INDEXES, compare_with_exact
+from dssm_core.negatives import TrainCounts, count_train, make_strategy
+from dssm_core.recommender import Recommender
+from dssm_core.retrieval import VectorRecommender
+from dssm_core.runs import Run, describe_run, write_status
+from dssm_core.split import Split, make_split
+from dssm_core.training import Trained, TrainingData, train
+from dssm_core.workspace import Workspace, load_dataset, write_manifest, written
+
+_INDEX_SAMPLE = 1000
+
+
+def carry_out(workspace: Workspace, run: Run, report: Callable[[dict], None]) -> None:
+    """Carry a run out from its config.json to its manifest.json, and then the baselines to compare it with."""
+    config = run.config
+    stages = _Stages(report)
+    stages.begin("load")
+    dataset = load_dataset(workspace, run.dataset)
+    stages.begin("split")
+    split = make_split(dataset, config.split, config.pool)
+    if config.model == "two_tower":
+        recommender, facts = _two_tower(run, dataset, split, stages)
+    else:
+        recommender, facts = BASELINES[config.model](dataset, split, config, np.random.default_rng(config.seed)), {}
+    _evaluate_and_save(run, recommender, dataset, split, facts, stages)
+    for baseline in BASELINES:
+        _baseline(workspace, run, baseline, dataset, split)
+
+
+def _two_tower(run: Run, dataset: Dataset, split: Split, stages: "_Stages") -> tuple[Recommender, dict]:
+    config = run.config
+    stages.begin("features")
+    features = make_features(dataset, split, config.features)
+    stages.begin("negatives")
+    counts = count_train(dataset, split)
+    data = TrainingData.of(dataset, split, counts)
+    stages.begin("train")
+    trained = train(_learner(features, data, config), data, config, stages.report)
+    stages.begin("embed")
+    user_vectors = trained.model.embed_users(np.arange(len(dataset.users), dtype=np.int32))
+    pool_vectors = trained.model.embed_articles(split.pool)
+    _save_vectors(run, trained, user_vectors, split.pool, pool_vectors)
+    stages.begin("index")
+    index = INDEXES[config.index.kind](pool_vectors, config.index)
+    seen = counts.clicked if config.pool.remove_seen else None
+    recommender = VectorRecommender(user_vectors, split.pool, pool_vectors, index, seen, len(dataset.articles))
+    return recommender, _facts(config, trained, user_vectors, pool_vectors, index, counts)
+
+
+def _learner(features, data, config):
+    """Imported here so that a baseline's run does not pay for TensorFlow."""
+    if config.tower.kind == "deepmatch":
+        from dssm_core.deepmatch_learner import DeepMatchLearner
+
+        return DeepMatchLearner(features, data, config)
+    from dssm_core.sampled_learner import SampledLearner
+
+    return SampledLearner(features, data, make_strategy(data.counts, config.negatives), config)
+
+
+def _save_vectors(
+    run: Run, trained: Trained, user_vectors: np.ndarray, pool: np.ndarray, pool_vectors: np.ndarray
+) -> None:
+    users = np.arange(len(user_vectors), dtype=np.int32)
+    for name, arrays in (
+        ("users", {"rows": users, "vectors": user_vectors}),
+        ("articles", {"rows": pool, "vectors": pool_vectors}),
+        ("weights", trained.model.weights()),
+    ):
+        with written(run.folder / f"{name}.npz") as beside, beside.open("wb") as file:
+            np.savez(file, **arrays)
+
+
+def _facts(config, trained, user_vectors, pool_vectors, index, counts: TrainCounts) -> dict:
+    """What metrics.json tells of the model besides its recall."""
+    active = np.flatnonzero(counts.clicked.counts())
+    if config.index.kind == "exact":
+        compared = {"share_of_exact": 1.0, "queries_per_second": None, "exact_queries_per_second": None}
+    else:
+        exact = INDEXES["exact"](pool_vectors, config.index)
+        compared = compare_with_exact(index, exact, user_vectors[active[:_INDEX_SAMPLE]], max(config.eval.k))
+    return {
+        "health": health(user_vectors[active]),
+        "index": {"kind": config.index.kind, **compared},
+        "negatives": {"repeated": trained.repeated, "topped_up": trained.topped_up},
+        "epoch": trained.epoch,
+        "positives_per_second": trained.positives_per_second,
+    }
+
+
+def _evaluate_and_save(
+    run: Run, recommender: Recommender, dataset: Dataset, split: Split, facts: dict, stages: "_Stages"
+) -> None:
+    stages.begin("evaluate")
+    evaluation = evaluate(recommender, dataset, split, run.config)
+    stages.begin("save")
+    extra = {"seconds": stages.seconds(), "peak_mb": peak_mb()}
+    save_evaluation(run.folder, evaluation, {"health": None, "index": None, "negatives": None, **facts}, extra)
+    stages.report({"type": "finished"})
+    write_status(run.folder, "finished")
+    write_manifest(run.folder)
+
+
+def _baseline(workspace: Workspace, run: Run, baseline: str, dataset: Dataset, split: Split) -> None:
+    """Add a baseline's run beside this one, unless it is there or cannot be computed for this dataset."""
+    run_id = baseline_run_id(baseline, run.dataset, run.config)
+    if any(folder.name == run_id for folder in workspace.run_folders()):
+        return
+    config = Config(model=baseline, split=run.config.split, pool=run.config.pool, eval=run.config.eval)
+    try:
+        recommender = BASELINES[baseline](dataset, split, config, np.random.default_rng(config.seed))
+    except UserError as error:
+        print(f"baseline {baseline} is left out: {error}")
+        return
+    with workspace.whole_run_folder(run_id) as folder:
+        describe_run(folder, run.dataset, config, baseline, baseline)
+        _evaluate_and_save(Run(folder), recommender, dataset, split, {}, _Stages(lambda event: None))
+
+
+@dataclass
+class _Stages:
+    """Reports each stage as it begins and times it."""
+
+    report: Callable[[dict], None]
+    begun: list[tuple[str, float]] = field(default_factory=list)
+
+    def begin(self, stage: str) -> None:
+        self.begun.append((stage, time.monotonic()))
+        self.report({"type": "stage", "stage": stage})
+
+    def seconds(self) -> dict[str, float]:
+        ends = [start for _, start in self.begun[1:]] + [time.monotonic()]
+        return {stage: end - start for (stage, start), end in zip(self.begun, ends, strict=True)}
+
+
+def peak_mb() -> float:
+    """The most memory that this process has held, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts in KiB, macOS in bytes
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)

@@ -1,0 +1,268 @@
+"""Runs: started as child processes, watched through their files, cancelled, listed, deleted.
+
+A run's folder is locked (flock) from before its process starts until that process is gone, whatever ends it; so a run
+whose lock is free and which did not say how it ended was interrupted.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from dssm_core.config import Config, flatten, unflatten
+from dssm_core.errors import UserError
+from dssm_core.workspace import Workspace, new_id, read_json, write_json
+
+STAGES = ("load", "split", "features", "negatives", "train", "embed", "index", "retrieve", "evaluate", "save")
+"""What a run does, in order. A baseline goes from split to retrieve."""
+
+ENDED = ("finished", "failed", "cancelled", "interrupted")
+ACTIVE = ("queued", "running")
+
+_GRACE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class RunState:
+    """How a run is doing: queued, running, finished, failed, cancelled, interrupted; `progress` of training 0..1."""
+
+    state: str
+    reason: str = ""
+    stage: str = ""
+    progress: float | None = None
+    eta_s: float | None = None
+
+
+class Run:
+    """A run as its folder shows it."""
+
+    def __init__(self, folder: Path, bundled: bool = False):
+        self.folder = folder
+        self.id = folder.name
+        self.bundled = bundled
+
+    @cached_property
+    def _described(self) -> dict:
+        return read_json(self.folder / "config.json")
+
+    @property
+    def name(self) -> str:
+        """Its label."""
+        return self._described["name"]
+
+    @property
+    def dataset(self) -> str:
+        """Id of its dataset."""
+        return self._described["dataset"]
+
+    @property
+    def preset(self) -> str:
+        """The preset it started from, or ""."""
+        return self._described["preset"]
+
+    @property
+    def created(self) -> float:
+        """When it was made, Unix seconds."""
+        return self._described["created"]
+
+    @cached_property
+    def config(self) -> Config:
+        """All its knobs."""
+        return unflatten(self._described["config"])
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is whole."""
+        return (self.folder / "manifest.json").exists()
+
+    def state(self) -> RunState:
+        """What it is doing, or how it ended."""
+        if self.finished:
+            return RunState("finished", progress=1.0)
+        running = is_locked(self.folder)
+        status = read_json(self.folder / "status.json")
+        if status["state"] not in ACTIVE:
+            return RunState(status["state"], status["reason"])
+        if not running:
+            return RunState(
+                "interrupted", "the run's process ended without a word: it was killed, or the machine stopped"
+            )
+        return _progress(status["state"], self.events())
+
+    def events(self) -> list[dict]:
+        """Everything it reported so far, in order; a torn last line is left out."""
+        path = self.folder / "events.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [event for event in map(_parsed, lines) if event]
+
+    def metrics(self) -> dict:
+        """metrics.json; a UserError if the run is not finished."""
+        return read_json(self._whole("metrics.json"))
+
+    def recall(self) -> pd.DataFrame:
+        """recall.parquet: a row for each place of each recall list."""
+        return pd.read_parquet(self._whole("recall.parquet"))
+
+    def held_out(self) -> pd.DataFrame:
+        """held_out.parquet: a row for each held-out click."""
+        return pd.read_parquet(self._whole("held_out.parquet"))
+
+    def per_user(self) -> pd.DataFrame:
+        """per_user.parquet: a row for each evaluated user."""
+        return pd.read_parquet(self._whole("per_user.parquet"))
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The last lines of its log."""
+        path = self.folder / "log.txt"
+        if not path.exists():
+            return ""
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return "".join(deque(file, lines))
+
+    def _whole(self, name: str) -> Path:
+        if not self.finished:
+            raise UserError(
+                f"run {self.id} is {self.state().state}: it has no {name.split('.')[0]} until it is finished"
+            )
+        return self.folder / name
+
+
+class EventLog:
+    """Writes events.jsonl: one object a line, one write each, numbered."""
+
+    def __init__(self, path: Path):
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._number = 0
+
+    def __call__(self, event: dict) -> None:
+        """Append one event."""
+        self._number += 1
+        line = json.dumps({"seq": self._number, "time": time.time(), **event}, ensure_ascii=False) + "\n"
+        os.write(self._file, line.encode())
+
+
+def list_runs(workspace: Workspace) -> list[Run]:
+    """All runs, newest first; bundled ones last."""
+    runs = [Run(folder, workspace.is_bundled(folder)) for folder in workspace.run_folders()]
+    return sorted(runs, key=lambda run: (run.bundled, -run.created))
+
+
+def open_run(workspace: Workspace, run_id: str) -> Run:
+    """A run by its id; a UserError names one that is not there."""
+    folder = workspace.run_folder(run_id)
+    return Run(folder, workspace.is_bundled(folder))
+
+
+def describe_run(folder: Path, dataset_id: str, config: Config, name: str, preset: str) -> None:
+    """Write a new run's config.json and its first status.json."""
+    write_json(
+        folder / "config.json",
+        {"dataset": dataset_id, "name": name, "preset": preset, "created": time.time(), "config": flatten(config)},
+    )
+    write_status(folder, "queued")
+
+
+def write_status(folder: Path, state: str, reason: str = "") -> None:
+    """Write status.json."""
+    write_json(folder / "status.json", {"state": state, "reason": reason, "pid": os.getpid(), "updated": time.time()})
+
+
+def start_run(workspace: Workspace, dataset_id: str, config: Config, name: str = "", preset: str = "") -> Run:
+    """Start a run as a process of its own that outlives this one; it waits for the runs before it."""
+    workspace.dataset_folder(dataset_id)
+    folder = workspace.new_run_folder(new_id())
+    describe_run(folder, dataset_id, config, name or preset or config.negatives.strategy, preset)
+    with (folder / "lock").open("w") as lock, (folder / "log.txt").open("w") as log:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # the process inherits the lock itself, so there is no moment at which nobody holds it
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dssm_core.child", str(workspace.home), folder.name],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[lock.fileno()],
+            start_new_session=True,
+            cwd=Path(__file__).parent.parent,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+        )
+        (folder / "pid").write_text(str(process.pid))
+    return Run(folder)
+
+
+def cancel_run(run: Run) -> None:
+    """Stop a queued or running run: a flag, SIGTERM to its process group, then SIGKILL. Others stay as they are."""
+    if run.state().state not in ACTIVE:
+        return
+    (run.folder / "cancel").touch()
+    group = int((run.folder / "pid").read_text())
+    for way in (signal.SIGTERM, signal.SIGKILL):
+        _signal(group, way)
+        if _gone_within(run.folder, _GRACE_SECONDS):
+            break
+    if run.state().state == "interrupted":
+        write_status(run.folder, "cancelled", "cancelled")
+
+
+def delete_run(workspace: Workspace, run: Run) -> None:
+    """Remove a run for good; a UserError if it is at work or ships with the project."""
+    if run.state().state in ACTIVE:
+        raise UserError(f"run {run.id} is at work: cancel it first")
+    workspace.delete_run(run.id)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds the run's lock."""
+    path = folder / "lock"
+    if not path.exists():
+        return False
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _signal(group: int, way: signal.Signals) -> None:
+    try:
+        os.killpg(group, way)
+    except ProcessLookupError:
+        return
+
+
+def _gone_within(folder: Path, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not is_locked(folder):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _parsed(line: str) -> dict | None:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:
+        return None
+
+
+def _progress(state: str, events: list[dict]) -> RunState:
+    stages = [event["stage"] for event in events if event["type"] == "stage"]
+    steps = [event for event in events if event["type"] == "step"]
+    stage = stages[-1] if stages else ""
+    if not steps:
+        return RunState(state, stage=stage)
+    last, first = steps[-1], steps[0]
+    progress = last["step"] / last["steps"]
+    done = last["step"] - first["step"]
+    eta = (last["time"] - first["time"]) / done * (last["steps"] - last["step"]) if done else None
+    return RunState(state, stage=stage, progress=progress, eta_s=eta)

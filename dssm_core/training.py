@@ -1,0 +1,206 @@
+"""Trains a model epoch by epoch, measures each on the validation clicks and keeps the best."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from dssm_core.config import Config
+from dssm_core.dataset import Dataset
+from dssm_core.errors import UserError
+from dssm_core.health import health
+from dssm_core.negatives import Draws, TrainCounts
+from dssm_core.retrieval import VectorRecommender
+from dssm_core.split import Split
+
+VALIDATION_K = 50
+
+Report = Callable[[dict], None]
+"""Takes one event of events.jsonl, without its number and time."""
+
+
+class TrainingError(UserError):
+    """Training cannot go on; the message says why and what to change."""
+
+
+class Embedder(Protocol):
+    """What maps rows of the dataset's tables to vectors."""
+
+    def embed_users(self, rows: np.ndarray) -> np.ndarray:
+        """Unit vectors (n, dim) float32 of user rows (n,) int32."""
+        ...
+
+    def embed_articles(self, rows: np.ndarray) -> np.ndarray:
+        """Unit vectors (n, dim) float32 of article rows (n,) int32."""
+        ...
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Everything trained, by name."""
+        ...
+
+    def set_weights(self, weights: dict[str, np.ndarray]) -> None:
+        """Put back what `weights` returned."""
+        ...
+
+
+class Learner(Protocol):
+    """A model that can be trained for an epoch."""
+
+    model: Embedder
+    steps: int
+    """Steps an epoch."""
+    batch: int
+    """Clicks a step."""
+
+    def epoch(self, progress: Callable[[int, np.ndarray], None]) -> Draws | None:
+        """One pass over the clicks; `progress(steps, losses)` after every few steps. Returns what was drawn."""
+        ...
+
+    def validate(self) -> dict:
+        """`validation_loss`, and the histograms `positive_scores` and `negative_scores` where they can be had."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Clicks to learn from and to validate on, as int32 rows of the dataset's tables, and what was counted in train."""
+
+    users: np.ndarray
+    positives: np.ndarray
+    validation_users: np.ndarray
+    validation_articles: np.ndarray
+    counts: TrainCounts
+
+    @classmethod
+    def of(cls, dataset: Dataset, split: Split, counts: TrainCounts) -> "TrainingData":
+        """Take the clicks of the train and validation rows."""
+        exposures = dataset.exposures
+        train = split.train[exposures.click[split.train]]
+        return cls(
+            exposures.user[train],
+            exposures.article[train],
+            exposures.user[split.validation],
+            exposures.article[split.validation],
+            counts,
+        )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves: the model, with the weights of which epoch, and how it went.
+
+    `repeated`, `topped_up`: shares of the drawn negatives, None where none are drawn. `seconds`: the whole training;
+    `positives_per_second`: while training, without the first call, which compiles, and without validation.
+    """
+
+    model: Embedder
+    epoch: int
+    repeated: float | None
+    topped_up: float | None
+    seconds: float
+    positives_per_second: float
+
+
+def train(learner: Learner, data: TrainingData, config: Config, report: Report) -> Trained:
+    """Train for `config.train.epochs` passes over the clicks.
+
+    `report` gets a step event every few steps and an epoch event after each. Raises TrainingError on a loss that is not
+    finite.
+    """
+    pace = _Pace(learner, config.train.epochs, report)
+    best, best_recall, all_draws, begun = None, -1.0, [], time.monotonic()
+    for epoch in range(1, config.train.epochs + 1):
+        started = time.monotonic()
+        pace.begin(epoch)
+        draws = learner.epoch(pace.count)
+        all_draws.append(draws)
+        recall = _validation_recall(learner.model, data)
+        measured = {"loss": pace.mean_loss(), "validation_recall@50": recall, **_user_health(learner.model, data)}
+        report(
+            {"type": "epoch", "epoch": epoch, "epochs": config.train.epochs, "seconds": time.monotonic() - started}
+            | measured
+            | learner.validate()
+            | _shares([draws])
+        )
+        if config.train.keep == "last" or recall is None or recall > best_recall:
+            best, best_recall = (epoch, learner.model.weights()), -1.0 if recall is None else recall
+    learner.model.set_weights(best[1])
+    return Trained(
+        learner.model,
+        best[0],
+        **_shares(all_draws),
+        seconds=time.monotonic() - begun,
+        positives_per_second=pace.positives_per_second,
+    )
+
+
+class _Pace:
+    """Counts steps, checks their losses and reports them."""
+
+    def __init__(self, learner: Learner, epochs: int, report: Report):
+        self._learner, self._epochs, self._report = learner, epochs, report
+        self._epoch, self._done, self._losses = 0, 0, []
+        self._seconds, self._timed, self._last = 0.0, 0, 0.0
+
+    @property
+    def positives_per_second(self) -> float:
+        """Speed so far; 0 before the second call."""
+        return self._learner.batch * self._timed / self._seconds if self._timed else 0.0
+
+    def begin(self, epoch: int) -> None:
+        """A new epoch starts now."""
+        self._epoch, self._losses, self._last = epoch, [], time.monotonic()
+
+    def mean_loss(self) -> float:
+        """Mean over the steps of this epoch."""
+        return float(np.concatenate(self._losses).mean())
+
+    def count(self, steps: int, losses: np.ndarray) -> None:
+        """Note that `steps` more were done, with these losses."""
+        now = time.monotonic()
+        if self._done:
+            self._seconds, self._timed = self._seconds + now - self._last, self._timed + steps
+        self._last = now
+        self._done += steps
+        if not np.isfinite(losses).all():
+            raise TrainingError(
+                f"the loss became {losses[~np.isfinite(losses)][0]} in epoch {self._epoch}: "
+                "lower train.learning_rate or train.embedding_learning_rate, or raise loss.temperature"
+            )
+        self._losses.append(losses)
+        self._report(
+            {"type": "step", "epoch": self._epoch, "epochs": self._epochs, "step": self._done}
+            | {"steps": self._epochs * self._learner.steps, "loss": float(losses.mean())}
+            | {"positives_per_second": self.positives_per_second}
+        )
+
+
+def _shares(draws: list[Draws | None]) -> dict[str, float | None]:
+    """Shares of the drawn negatives that were drawn again, and that were topped up."""
+    some = [d for d in draws if d is not None and d.drawn]
+    drawn = sum(d.drawn for d in some)
+    return {
+        "repeated": sum(d.repeated for d in some) / drawn if drawn else None,
+        "topped_up": sum(d.topped_up for d in some) / drawn if drawn else None,
+    }
+
+
+def _user_health(model: Embedder, data: TrainingData) -> dict:
+    measured = health(model.embed_users(np.unique(data.users)))
+    return {key: measured[key] for key in ("distinct_users", "mean_cosine")}
+
+
+def _validation_recall(model: Embedder, data: TrainingData) -> float | None:
+    """Share of the validation clicks within the top 50 of the whole training pool, own clicks taken out."""
+    if not len(data.validation_users):
+        return None
+    vectors = np.zeros((len(data.counts.clicked.start) - 1, model.embed_users(data.users[:1]).shape[1]), np.float32)
+    vectors[data.validation_users] = model.embed_users(data.validation_users)
+    pool = data.counts.pool
+    recommender = VectorRecommender(
+        vectors, pool, model.embed_articles(pool), None, data.counts.clicked, data.counts.clicked.n_articles
+    )
+    ranks, _ = recommender.exact(data.validation_users, data.validation_articles)
+    return float(((ranks > 0) & (ranks <= VALIDATION_K)).mean())

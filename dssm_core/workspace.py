@@ -1,0 +1,197 @@
+"""The folder that holds datasets and runs. Files are written beside and renamed; nothing is ever unpickled."""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dssm_core.dataset import Dataset, Exposures
+from dssm_core.errors import UserError
+
+BUNDLED = Path(__file__).parent.parent / "assets" / "demo"
+"""The workspace that ships with the project: a small demo dataset and its finished runs, read only."""
+
+_NOT_IN_MANIFEST = ("manifest.json", "lock", "pid", "log.txt")
+"""What belongs to a run's process rather than to the run."""
+
+_EXPOSURE_COLUMNS = ("user", "article", "time", "click")
+
+
+def new_id() -> str:
+    """A fresh id: the time (UTC, to the second) and six random hex digits; sorts by time."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to, and rename it into place if the body succeeds; else remove it."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON (UTF-8, indented), whole or not at all."""
+    with written(path) as beside:
+        beside.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON in a file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_manifest(folder: Path, **facts: Any) -> None:
+    """Write manifest.json, which makes the folder whole: `facts` and the sha256 and size of every other file."""
+    files = {
+        path.name: {"sha256": hashlib.file_digest(path.open("rb"), "sha256").hexdigest(), "bytes": path.stat().st_size}
+        for path in sorted(folder.iterdir())
+        if path.is_file() and not path.name.startswith(".") and path.name not in _NOT_IN_MANIFEST
+    }
+    write_json(folder / "manifest.json", {**facts, "files": files})
+
+
+class Workspace:
+    """The datasets and runs under `home`, with those bundled with the project read through as well.
+
+    `home` is made on the first write. Default: $DSSM_HOME, else ./workspace.
+    """
+
+    def __init__(self, home: Path | str | None = None, bundled: Path | None = BUNDLED):
+        self.home = Path(home or os.environ.get("DSSM_HOME") or "workspace").absolute()
+        self._roots = [self.home, *([bundled] if bundled else [])]
+
+    def datasets(self) -> list[dict]:
+        """The manifest of every whole dataset, newest first; bundled ones last and marked `bundled`."""
+        return [manifest for root in self._roots for manifest in self._manifests(root / "datasets")]
+
+    def dataset_folder(self, dataset_id: str) -> Path:
+        """The folder of a dataset; a UserError names an id that is not there and lists those that are."""
+        return self._find("datasets", dataset_id)
+
+    def new_dataset_folder(self, dataset_id: str) -> Path:
+        """Make and return the folder of a dataset to be."""
+        folder = self.home / "datasets" / dataset_id
+        folder.mkdir(parents=True)
+        return folder
+
+    def delete_dataset(self, dataset_id: str) -> None:
+        """Remove a dataset of this workspace (not a bundled one)."""
+        self._delete("datasets", dataset_id)
+
+    def run_folder(self, run_id: str) -> Path:
+        """The folder of a run, whole or not; a UserError names an id that is not there."""
+        return self._find("runs", run_id)
+
+    def new_run_folder(self, run_id: str) -> Path:
+        """Make and return the folder of a run to be."""
+        folder = self.home / "runs" / run_id
+        folder.mkdir(parents=True)
+        return folder
+
+    @contextmanager
+    def whole_run_folder(self, run_id: str) -> Iterator[Path]:
+        """Yield a hidden folder to fill, which becomes the run's if the body succeeds; else it is removed."""
+        hidden = self.home / "runs" / f".new-{run_id}"
+        shutil.rmtree(hidden, ignore_errors=True)
+        hidden.mkdir(parents=True)
+        try:
+            yield hidden
+            hidden.rename(hidden.with_name(run_id))
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
+
+    def run_folders(self) -> list[Path]:
+        """Folders of all runs, newest first; bundled ones last."""
+        return [
+            folder for root in self._roots for folder in _folders(root / "runs") if (folder / "config.json").exists()
+        ]
+
+    def delete_run(self, run_id: str) -> None:
+        """Remove a run of this workspace (not a bundled one)."""
+        self._delete("runs", run_id)
+
+    def is_bundled(self, folder: Path) -> bool:
+        """Whether a folder ships with the project and must be left as it is."""
+        return not folder.is_relative_to(self.home)
+
+    def _manifests(self, parent: Path) -> Iterator[dict]:
+        for folder in _folders(parent):
+            if (folder / "manifest.json").exists():
+                yield {**read_json(folder / "manifest.json"), "id": folder.name, "bundled": self.is_bundled(folder)}
+
+    def _find(self, kind: str, wanted: str) -> Path:
+        for root in self._roots:
+            if wanted in (folder.name for folder in _folders(root / kind)):
+                return root / kind / wanted
+        raise UserError(f"unknown {kind[:-1]} {wanted!r}: `python -m dssm_core {kind}` lists those in {self.home}")
+
+    def _delete(self, kind: str, wanted: str) -> None:
+        folder = self._find(kind, wanted)
+        if self.is_bundled(folder):
+            raise UserError(f"{kind[:-1]} {wanted} ships with the project and cannot be deleted")
+        gone = folder.with_name(f".deleted-{wanted}")
+        folder.rename(gone)
+        shutil.rmtree(gone)
+
+
+def _folders(parent: Path) -> list[Path]:
+    if not parent.is_dir():
+        return []
+    return sorted((path for path in parent.iterdir() if path.is_dir() and not path.name.startswith(".")), reverse=True)
+
+
+def save_dataset(folder: Path, dataset: Dataset) -> None:
+    """Write a dataset's tables, report and manifest into its folder (set_aside.parquet is ingest's to write)."""
+    exposures = dataset.exposures
+    columns = {name: getattr(exposures, name) for name in _EXPOSURE_COLUMNS if getattr(exposures, name) is not None}
+    tables = {
+        "exposures": pd.DataFrame({**columns, **exposures.extra}),
+        "users": dataset.users,
+        "articles": dataset.articles,
+    }
+    for name, table in tables.items():
+        with written(folder / f"{name}.parquet") as beside:
+            table.to_parquet(beside, index=False, compression="zstd")
+    write_json(folder / "report.json", dataset.report)
+    facts = {"name": dataset.name, "format": dataset.format, "timezone": dataset.timezone, "created": time.time()}
+    counts = {
+        "exposures": len(exposures),
+        "clicks": int(exposures.click.sum()),
+        "users": len(dataset.users) - 1,
+        "articles": len(dataset.articles) - 1,
+    }
+    write_manifest(folder, **facts, **counts)
+
+
+def load_dataset(workspace: Workspace, dataset_id: str) -> Dataset:
+    """Read a whole dataset back; a UserError names one that is unknown or unfinished."""
+    folder = workspace.dataset_folder(dataset_id)
+    if not (folder / "manifest.json").exists():
+        raise UserError(f"dataset {dataset_id} was not finished: ingest it again")
+    manifest = read_json(folder / "manifest.json")
+    table = pd.read_parquet(folder / "exposures.parquet")
+    columns = {name: table.pop(name).to_numpy() if name in table else None for name in _EXPOSURE_COLUMNS}
+    extra = {name: np.asarray(table[name]) for name in table}
+    return Dataset(
+        dataset_id,
+        manifest["name"],
+        manifest["format"],
+        manifest["timezone"],
+        Exposures(**columns, extra=extra),
+        pd.read_parquet(folder / "users.parquet"),
+        pd.read_parquet(folder / "articles.parquet"),
+        read_json(folder / "report.json"),
+    )

@@ -1,0 +1,155 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dssm_core.cli import main
+from dssm_core.presets import PRESETS
+from tests.conftest import QUICK
+
+
+@pytest.fixture
+def lab(trained, capsys, monkeypatch):
+    """Runs a command on the trained workspace; returns its exit code, JSON (or None) and stderr."""
+
+    def call(*arguments):
+        code = main([*arguments, "--home", str(trained.home), "--json"])
+        out, err = capsys.readouterr()
+        return code, json.loads(out) if out else None, err
+
+    return call
+
+
+@pytest.fixture
+def empty(tmp_path, capsys):
+    def call(*arguments):
+        code = main([*arguments, "--home", str(tmp_path / "home"), "--json"])
+        out, err = capsys.readouterr()
+        return code, json.loads(out) if out else None, err
+
+    return call
+
+
+def test_a_demo_log_is_ingested_trained_and_asked(empty, tmp_path):
+    _, demo, _ = empty("demo", "--users", "150", "--articles", "200", "--days", "3")
+    assert demo["rows_in"] == demo["accepted"] + sum(demo["set_aside"].values())
+    settings = [*QUICK, "split.train_days=2"]
+    code, run, err = empty(
+        "train", "--dataset", demo["dataset"], "--preset", "uniform", "--set", *settings, "--seed", "3"
+    )
+    assert code == 0, err
+    assert set(run["metrics"]["recall@20"]) == {"value", "low", "high"}
+    _, runs, _ = empty("runs")
+    listed = next(listed for listed in runs["runs"] if listed["id"] == run["run"])
+    assert (listed["state"], listed["preset"]) == ("finished", "uniform")
+
+
+def test_a_demo_log_can_be_written_to_a_folder_and_ingested_from_there(empty, tmp_path):
+    assert empty("demo", "--users", "50", "--articles", "60", "--days", "2", "--out", str(tmp_path / "log"))[0] == 0
+    files = [str(tmp_path / "log" / name) for name in ("train_data.txt", "user_info.txt", "doc_info.txt")]
+    code, report, _ = empty(
+        "ingest", "--format", "yidian", "--exposures", files[0], "--users", files[1], "--articles", files[2]
+    )
+    truth = json.loads((tmp_path / "log" / "truth.json").read_text())
+    assert code == 0
+    assert report["accepted"] == truth["exposures"]["accepted"]
+    assert [dataset["id"] for dataset in empty("datasets")[1]["datasets"] if not dataset["bundled"]] == [
+        report["dataset"]
+    ]
+
+
+def test_presets_are_listed_with_their_keys(empty):
+    assert set(empty("presets")[1]) == set(PRESETS)
+
+
+def test_evaluate_measures_again_at_other_lengths_and_through_another_index(lab):
+    code, result, _ = lab("evaluate", "taught", "-k", "1,7", "--index", "annoy")
+    assert code == 0
+    assert {"recall@1", "recall@7"} <= set(result["metrics"])
+    assert "recall@5" not in result["metrics"]
+
+
+def test_evaluate_without_options_gives_what_the_run_measured(lab):
+    _, again, _ = lab("evaluate", "taught")
+    _, runs, _ = lab("runs")
+    first = next(run for run in runs["runs"] if run["id"] == "taught")
+    assert again["metrics"] == first["metrics"]
+
+
+@pytest.mark.parametrize("k", ["5", "30"])
+def test_recall_answers_for_a_user_from_the_files_or_beyond_them(lab, trained, k):
+    held_out = pd.read_parquet(trained.run_folder("taught") / "held_out.parquet")
+    user = int(held_out["user"].iloc[0])
+    code, answer, _ = lab("recall", "taught", "--user", f"u{user - 1:03}", "-k", k)
+    assert code == 0
+    assert [row["rank"] for row in answer["recall"]] == list(range(1, int(k) + 1))
+    assert np.all(np.diff([row["score"] for row in answer["recall"]]) <= 0), "best first"
+    mine = held_out[held_out["user"] == user]
+    assert [row["rank"] for row in answer["held_out"]] == mine["exact_rank"].tolist()
+    hits = {row["article_id"] for row in answer["recall"] if row["hit"]}
+    near = {row["article_id"] for row in answer["held_out"] if 0 < row["rank"] <= int(k)}
+    assert hits == near
+
+
+def test_compare_gives_paired_differences_from_the_first_run(lab):
+    popular = next(run["id"] for run in lab("runs")[1]["runs"] if run["preset"] == "popular")
+    code, result, _ = lab("compare", popular, "taught")
+    assert code == 0
+    difference = next(row for row in result["differences"] if row["metric"] == "recall@20")
+    assert difference["run"] == "taught"
+    one, other = (result["runs"][run]["recall@20"]["value"] for run in ("taught", popular))
+    assert difference["value"] == pytest.approx(one - other)
+    assert difference["low"] > 0
+
+
+@pytest.mark.parametrize("form", ["parquet", "funrec"])
+def test_export_writes_raw_ids(lab, tmp_path, form):
+    code, result, _ = lab("export", "taught", "--to", str(tmp_path / "out"), "--format", form)
+    assert code == 0
+    assert all((tmp_path / "out").joinpath(name.rsplit("/", 1)[1]).stat().st_size for name in result["files"])
+
+
+def test_cancel_of_a_finished_run_changes_nothing(lab):
+    assert lab("cancel", "taught")[1] == {"run": "taught", "state": "finished"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--dataset", "nope"], "unknown dataset 'nope'"),
+        (["train", "--dataset", "tasty", "--preset", "best"], "unknown preset 'best': one of"),
+        (["train", "--dataset", "tasty", "--set", "negatives.kk=3"], "unknown config key 'negatives.kk': one of"),
+        (
+            ["train", "--dataset", "tasty", "--set", "negatives.strategy=popularty"],
+            "negatives.strategy: input should be",
+        ),
+        (["train", "--dataset", "tasty", "--config", "no.json"], "cannot read config no.json"),
+        (["recall", "nope", "--user", "u001"], "unknown run 'nope'"),
+        (["recall", "taught", "--user", "nobody"], "unknown user 'nobody'"),
+        (["recall", "taught", "--user", "u001", "-k", "0"], "bad value 0 for -k"),
+        (["evaluate", "taught", "--index", "hnsw"], "bad value 'hnsw' for index.kind"),
+        (["export", "taught", "--to", "/proc/none"], "cannot write to /proc/none"),
+        (["export", "taught", "--to", ".", "--format", "csv"], "unknown export format 'csv'"),
+        (["ingest", "--format", "csvv", "--exposures", "x"], "unknown format 'csvv'"),
+        (["ingest", "--format", "generic", "--exposures", "none.csv"], "none.csv"),
+        (["ingest", "--format", "generic", "--exposures", "x", "--map", "user_id"], "bad mapping 'user_id'"),
+        (["demo", "--users", "1"], "users"),
+        (["cancel", "nope"], "unknown run 'nope'"),
+    ],
+)
+def test_a_users_mistake_is_one_sentence_and_exit_2(lab, arguments, message):
+    code, out, err = lab(*arguments)
+    assert code == 2
+    assert out is None
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert "Traceback" not in err
+
+
+def test_human_output_names_units_and_intervals(trained, capsys):
+    assert main(["evaluate", "taught", "--home", str(trained.home)]) == 0
+    assert "held-out clicks" in capsys.readouterr().out
+    for command in (["runs"], ["datasets"], ["presets"], ["recall", "taught", "--user", "u001"]):
+        assert main([*command, "--home", str(trained.home)]) == 0
+        assert capsys.readouterr().out.strip()

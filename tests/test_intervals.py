@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from dssm_core import intervals
+from dssm_core.intervals import as_json, bootstrap_means, bootstrap_ratios, jackknife, paired_difference, random_groups
+
+
+def test_the_value_is_the_mean_of_the_users_where_it_is_defined(rng):
+    values = np.array([[1, 4], [2, np.nan], [3, 8]], float)
+    value, low, high = bootstrap_means(values, 200, rng)
+    assert value.tolist() == [2, 6]
+    assert (low <= value).all() and (value <= high).all()
+    assert low[0] >= 1 and high[0] <= 3 and low[1] >= 4 and high[1] <= 8
+
+
+def test_a_ratio_pools_the_users(rng):
+    value, _, _ = bootstrap_ratios(np.array([[1], [3]]), np.array([[2], [4]]), 100, rng)
+    assert value[0] == pytest.approx(4 / 6)
+
+
+def test_an_undefined_column_has_no_interval_and_a_constant_one_no_width(rng):
+    value, low, high = bootstrap_means(np.array([[np.nan, 5.0]] * 4), 100, rng)
+    assert np.isnan([value[0], low[0], high[0]]).all()
+    assert (value[1], low[1], high[1]) == (5, 5, 5)
+
+
+def test_no_users_have_no_interval(rng):
+    assert np.isnan(bootstrap_means(np.zeros((0, 2)), 100, rng)).all()
+
+
+def test_the_interval_is_as_wide_as_the_normal_one_for_many_users(rng):
+    values = rng.normal(0, 1, (4000, 1))
+    _, low, high = bootstrap_means(values, 2000, rng)
+    assert (high - low)[0] == pytest.approx(2 * 1.96 * values.std() / 4000**0.5, rel=0.1)
+
+
+def test_the_interval_holds_the_true_mean_19_times_in_20(rng):
+    holds = [
+        low[0] <= 0.3 <= high[0]
+        for _, low, high in (bootstrap_means((rng.random((200, 1)) < 0.3) * 1.0, 200, rng) for _ in range(300))
+    ]
+    assert 0.9 <= np.mean(holds) <= 0.98
+
+
+def test_blocks_of_resamples_draw_every_user_n_times_on_average(rng, monkeypatch):
+    monkeypatch.setattr(intervals, "_DRAWS_PER_BLOCK", 30)
+    counts = np.vstack(list(intervals._times_drawn(10, 100, rng)))
+    assert counts.shape == (100, 10) and (counts.sum(axis=1) == 10).all()
+
+
+def test_a_paired_difference_does_not_see_what_users_share(rng):
+    users = rng.normal(0, 10, (500, 1))
+    value, low, high = paired_difference(users + 0.1, users, 200, rng)
+    assert value[0] == pytest.approx(0.1) and high[0] - low[0] < 1e-9
+
+
+def test_the_same_seed_gives_the_same_interval():
+    values = np.arange(30.0)[:, None]
+    first, second = (bootstrap_means(values, 100, np.random.default_rng(5)) for _ in range(2))
+    assert first == second
+
+
+def test_jackknife_of_a_mean_is_the_standard_error():
+    # groups of one user each with counts 0, 1, 2, 3: the error of the mean is sd/√n = 1.29099/2
+    groups = np.array([[x, 1] for x in (0, 1, 2, 3)])
+    value, low, high = jackknife(lambda totals: totals[0] / totals[1], groups.sum(axis=0), groups)
+    assert value == 1.5
+    assert (high - low) / 2 == pytest.approx(1.959964 * 1.2909944 / 2, rel=1e-6)
+
+
+def test_random_groups_differ_in_size_by_one_at_most(rng):
+    assert set(np.bincount(random_groups(105, rng)).tolist()) == {5, 6}
+    assert sorted(random_groups(3, rng).tolist()) == [0, 1, 2]
+    assert len(random_groups(0, rng)) == 0
+
+
+def test_undefined_is_written_as_null():
+    assert as_json(0.5, np.nan, np.inf) == {"value": 0.5, "low": None, "high": None}

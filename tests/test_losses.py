@@ -1,0 +1,81 @@
+import math
+from typing import get_args
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dssm_core.config import LossName
+from dssm_core.losses import (
+    LOSSES,
+    MASKED,
+    bce,
+    corrected,
+    log_probability,
+    masked,
+    same_article,
+    sampled_softmax,
+    unit,
+)
+
+
+def floats(*values):
+    return np.array(values, np.float32)
+
+
+def test_unit_vectors_have_length_one_and_zero_stays_zero():
+    np.testing.assert_allclose(unit(floats([3, 4], [0, 0])), [[0.6, 0.8], [0, 0]], atol=1e-6)
+
+
+def test_log_probability_is_floored_at_the_least_probable_article():
+    np.testing.assert_allclose(log_probability(np.array([0, 0.25, 0.75])), np.log([0.25, 0.25, 0.75]), rtol=1e-6)
+
+
+def test_the_correction_subtracts_ln_q():
+    np.testing.assert_allclose(corrected(floats(2.0, 2.0), np.log(floats(0.5, 0.1))), [2.6931, 4.3026], atol=1e-4)
+
+
+def test_a_masked_negative_has_the_least_logit_there_is():
+    assert masked(floats(1, 2), np.array([True, False])).numpy().tolist() == [MASKED, 2]
+
+
+def test_a_negative_that_is_the_rows_own_positive_is_found_in_shared_and_own_sets():
+    assert same_article(tf.constant([4, 7]), tf.constant([[7, 4]])).numpy().tolist() == [[False, True], [True, False]]
+    assert same_article(tf.constant([4, 7]), tf.constant([[4, 1], [2, 3]])).numpy().tolist() == [
+        [True, False],
+        [False] * 2,
+    ]
+
+
+def test_bce_is_minus_ln_of_the_right_answers():
+    expected = -math.log(1 / (1 + math.exp(-2))) - math.log(1 - 1 / (1 + math.exp(-0.5))) - math.log(0.5)
+    assert bce(floats(2), floats([0.5, 0])).numpy()[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_sampled_softmax_is_minus_ln_of_the_positives_share():
+    share = math.exp(2) / (math.exp(2) + math.exp(1) + math.exp(0))
+    assert sampled_softmax(floats(2), floats([1, 0])).numpy()[0] == pytest.approx(-math.log(share), rel=1e-5)
+
+
+def test_the_dict_holds_what_the_config_allows():
+    assert set(LOSSES) == set(get_args(LossName))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+class TestEveryLoss:
+    def test_falls_when_the_positive_rises(self, name):
+        low, high = LOSSES[name](floats(0.0, 1.0), floats([0.5, 0.2], [0.5, 0.2])).numpy()
+        assert high < low
+
+    def test_rises_when_a_negative_rises(self, name):
+        low, high = LOSSES[name](floats(1.0, 1.0), floats([0.5, 0.2], [0.9, 0.2])).numpy()
+        assert high > low
+
+    def test_does_not_see_masked_negatives(self, name):
+        without = LOSSES[name](floats(1.0), floats([0.5])).numpy()
+        with_masked = LOSSES[name](floats(1.0), floats([0.5, MASKED])).numpy()
+        np.testing.assert_allclose(without, with_masked, rtol=1e-6)
+
+    def test_is_finite_with_every_negative_masked_and_with_large_logits(self, name):
+        rows = LOSSES[name](floats(1.0, 80.0, -80.0), floats([MASKED] * 2, [-80.0] * 2, [80.0] * 2))
+        assert np.isfinite(rows).all()

@@ -1,0 +1,91 @@
+import hashlib
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dssm_core.baselines import BASELINES
+from dssm_core.config import PoolConfig, with_settings
+from dssm_core.pipeline import carry_out
+from dssm_core.presets import find_preset
+from dssm_core.runs import EventLog, Run, describe_run, list_runs, open_run
+from dssm_core.split import make_split
+from tests.conftest import QUICK
+
+
+def carried_out(workspace, run_id, preset, *settings):
+    folder = workspace.new_run_folder(run_id)
+    describe_run(folder, "tasty", with_settings(find_preset(preset).config, [*QUICK, *settings]), run_id, preset)
+    carry_out(workspace, Run(folder), EventLog(folder / "events.jsonl"))
+    return Run(folder)
+
+
+def test_a_run_leaves_every_file_of_the_contract(trained):
+    folder = open_run(trained, "taught").folder
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.json", "status.json", "events.jsonl", "weights.npz", "users.npz", "articles.npz", "recall.parquet",
+            "held_out.parquet", "per_user.parquet", "metrics.json", "manifest.json"} <= names  # fmt: skip
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    for name in names - {"manifest.json"}:
+        assert files[name]["sha256"] == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+
+
+def test_the_stages_are_those_of_the_table_of_contents(trained):
+    stages = [event["stage"] for event in open_run(trained, "taught").events() if event["type"] == "stage"]
+    assert stages == ["load", "split", "features", "negatives", "train", "embed", "index", "evaluate", "save"]
+
+
+def test_recall_lists_hold_no_article_that_the_user_clicked_in_train(trained, tasteful_dataset):
+    recall = open_run(trained, "taught").recall()
+    exposures = tasteful_dataset.exposures
+    rows = make_split(tasteful_dataset, open_run(trained, "taught").config.split, PoolConfig()).train
+    clicked = rows[exposures.click[rows]]
+    train = pd.MultiIndex.from_arrays([exposures.user[clicked], exposures.article[clicked]])
+    assert not pd.MultiIndex.from_frame(recall[["user", "article"]]).isin(train).any()
+
+
+def test_metrics_agree_with_the_lists(trained):
+    run = open_run(trained, "taught")
+    hits = run.recall().query("rank <= 20 and hit").groupby("user").size()
+    held_out = run.held_out().groupby("user").size()
+    expected = (hits.reindex(held_out.index, fill_value=0) / held_out).mean()
+    assert run.metrics()["metrics"]["recall@20"]["value"] == pytest.approx(expected)
+
+
+def test_a_model_beats_chance_and_popularity_on_planted_tastes(trained):
+    recall = {run.name: run.metrics()["metrics"]["recall@20"] for run in list_runs(trained)}
+    assert recall["taught"]["low"] > recall["popular"]["high"]
+    assert recall["taught"]["low"] > recall["random"]["high"]
+
+
+def test_every_baseline_is_a_run_like_any_other(trained):
+    by_model = {run.config.model: run for run in list_runs(trained)}
+    for baseline in BASELINES:
+        run = by_model[baseline]
+        assert run.finished
+        assert run.preset == baseline
+        assert run.metrics()["metrics"]["recall@20"]["value"] is not None
+        assert len(run.recall()) and len(run.per_user())
+
+
+def test_baselines_are_computed_once(trained):
+    before = {run.id for run in list_runs(trained)}
+    carried_out(trained, "again", "uniform")
+    assert {run.id for run in list_runs(trained)} - before == {"again"}
+
+
+@pytest.mark.parametrize("index", ["annoy", "ivf"])
+def test_an_approximate_index_is_reported_beside_exact(trained, index):
+    facts = carried_out(trained, f"with_{index}", "in_batch", f"index.kind={index}").metrics()["facts"]["index"]
+    assert facts["kind"] == index
+    assert 0.5 < facts["share_of_exact"] <= 1
+    assert facts["queries_per_second"] > 0
+
+
+def test_deepmatch_runs_through_the_same_pipeline(trained):
+    run = carried_out(trained, "reference", "deepmatch", "tower.hidden=[16]", "train.epochs=8")
+    metrics = run.metrics()
+    random = next(run for run in list_runs(trained) if run.config.model == "random").metrics()
+    assert metrics["metrics"]["recall@20"]["low"] > random["metrics"]["recall@20"]["high"]
+    assert np.isfinite([event["loss"] for event in run.events() if event["type"] == "epoch"]).all()

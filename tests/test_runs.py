@@ -1,0 +1,122 @@
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from dssm_core.config import Config, with_settings
+from dssm_core.errors import UserError
+from dssm_core.presets import find_preset
+from dssm_core.runs import (
+    ACTIVE,
+    EventLog,
+    Run,
+    cancel_run,
+    delete_run,
+    describe_run,
+    is_locked,
+    list_runs,
+    open_run,
+    start_run,
+)
+from dssm_core.workspace import Workspace, save_dataset
+from tests.conftest import QUICK
+
+LONG = ("train.epochs=1000", "train.batch_size=2")
+
+
+@pytest.fixture(scope="module")
+def workspace(tasteful_dataset, tmp_path_factory):
+    workspace = Workspace(tmp_path_factory.mktemp("runs"), bundled=None)
+    save_dataset(workspace.new_dataset_folder("tasty"), tasteful_dataset)
+    return workspace
+
+
+def wait(run, *states, seconds=90):
+    end = time.monotonic() + seconds
+    while (state := run.state()).state not in states:
+        assert time.monotonic() < end, f"still {state} after {seconds} s: {run.log_tail()}"
+        time.sleep(0.05)
+    return state
+
+
+def wait_for_event(run, kind):
+    end = time.monotonic() + 90
+    while not any(event["type"] == kind for event in run.events()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def start(workspace, *settings):
+    return start_run(workspace, "tasty", with_settings(find_preset("in_batch").config, [*QUICK, *settings]))
+
+
+def test_a_run_is_carried_out_by_a_process_of_its_own(workspace):
+    run = start(workspace)
+    assert run.state().state in ACTIVE
+    assert wait(run, "finished", "failed").state == "finished"
+    numbers = [event["seq"] for event in run.events()]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert run.metrics()["peak_mb"] > 100
+
+
+def test_a_second_run_waits_for_its_turn_and_a_cancelled_one_gives_it_up(workspace):
+    first = start(workspace, *LONG)
+    wait_for_event(first, "step")
+    second = start(workspace)
+    time.sleep(1)
+    assert second.state().state == "queued"
+    with pytest.raises(UserError, match="is at work: cancel it first"):
+        delete_run(workspace, first)
+    cancel_run(first)
+    assert first.state().state == "cancelled"
+    assert not is_locked(first.folder)
+    cancel_run(second)
+    assert second.state().state == "cancelled"
+    delete_run(workspace, first)
+    assert first.id not in [run.id for run in list_runs(workspace)]
+
+
+def test_a_killed_run_is_interrupted_at_once(workspace):
+    run = start(workspace, *LONG)
+    wait_for_event(run, "step")
+    progress = run.state().progress
+    assert 0 < progress < 1
+    os.killpg(int((run.folder / "pid").read_text()), signal.SIGKILL)
+    assert wait(run, "interrupted", seconds=10).reason
+    with pytest.raises(UserError, match="is interrupted: it has no metrics until it is finished"):
+        run.metrics()
+
+
+def test_a_run_that_cannot_go_on_says_why(workspace):
+    run = start(workspace, "features.user_attributes=town")
+    assert wait(run, "failed").reason == "unknown user attribute 'town': one of city"
+
+
+def test_an_unknown_dataset_starts_nothing(workspace):
+    before = len(list_runs(workspace))
+    with pytest.raises(UserError, match="unknown dataset 'nope'"):
+        start_run(workspace, "nope", Config())
+    assert len(list_runs(workspace)) == before
+
+
+def test_a_torn_last_line_is_ignored(tmp_path):
+    log = EventLog(tmp_path / "events.jsonl")
+    log({"type": "stage", "stage": "load"})
+    with (tmp_path / "events.jsonl").open("a") as file:
+        file.write('{"seq": 2, "type": "st')
+    assert [event["seq"] for event in Run(tmp_path).events()] == [1]
+
+
+def test_a_config_comes_back_from_its_file(tmp_path):
+    config = with_settings(Config(), ["negatives.k=9"])
+    describe_run(tmp_path, "d", config, "mine", "in_batch")
+    run = Run(tmp_path)
+    assert (run.config, run.name, run.dataset, run.preset) == (config, "mine", "d", "in_batch")
+    assert json.loads((tmp_path / "status.json").read_text())["state"] == "queued"
+
+
+def test_an_unknown_run_is_named(workspace):
+    with pytest.raises(UserError, match="unknown run 'nope'"):
+        open_run(workspace, "nope")

@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+
+from dssm_core.batches import Batches
+from dssm_core.config import Config, with_settings
+from dssm_core.features import Features, Field, Side
+from dssm_core.losses import log_probability
+from dssm_core.step import Step
+from dssm_core.two_tower import TwoTower
+
+Q = np.array([0.05, 0.1, 0.2, 0.3, 0.35])
+TEMPERATURE = 0.5
+
+
+def ids_alone(name, n):
+    slots = np.arange(1, n + 1, dtype=np.int32)[:, None]
+    return Side((Field(name, [str(i) for i in range(n)], 1, 1),), slots, np.ones((n, 1), np.float32), n + 1)
+
+
+def build(*settings, in_batch=False):
+    config = with_settings(
+        Config(),
+        ["tower.hidden=[]", "tower.dim=3", "features.id_dropout=0", f"loss.temperature={TEMPERATURE}"]
+        + ([] if in_batch else ["negatives.strategy=uniform"])
+        + list(settings),
+    )
+    model = TwoTower(Features(ids_alone("user_id", 4), ids_alone("article_id", 5)), config.tower, seed=1)
+    return model, Step(model, config, log_probability(Q), in_batch)
+
+
+def batches(users, positives, negatives, known=()):
+    pairs = np.array(known, np.int32).reshape(-1, 2)
+    arrays = (np.array(values, np.int32)[None] for values in (users, positives, negatives))
+    return Batches(*arrays, pairs, np.array([0, len(pairs)], np.int32))
+
+
+def cosines(model):
+    users = model.embed_users(np.arange(4, dtype=np.int32))
+    return users @ model.embed_articles(np.arange(5, dtype=np.int32)).T
+
+
+def softmax_loss(positive, negatives):
+    return np.log(np.exp([positive, *negatives]).sum()) - positive
+
+
+def test_own_negatives_are_scored_over_temperature_and_corrected():
+    model, step = build()
+    loss, positive, negative = step.score(batches([1, 2], [3, 4], [[1, 2], [2, 0]]))
+    c, q = cosines(model), np.log(Q)
+    expected = [
+        softmax_loss(c[1, 3] / TEMPERATURE - q[3], [c[1, 1] / TEMPERATURE - q[1], c[1, 2] / TEMPERATURE - q[2]]),
+        softmax_loss(c[2, 4] / TEMPERATURE - q[4], [c[2, 2] / TEMPERATURE - q[2]]),
+    ]
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    np.testing.assert_allclose(positive, [c[1, 3], c[2, 4]], rtol=1e-5)
+    np.testing.assert_allclose(negative, [c[1, 1], c[1, 2], c[2, 2]], rtol=1e-5, err_msg="0 is no negative")
+
+
+def test_the_positive_is_left_uncorrected_by_option_and_nothing_is_corrected_by_another():
+    model, step = build("loss.correct_positive=false")
+    c, q = cosines(model) / TEMPERATURE, np.log(Q)
+    one = batches([1, 2], [3, 4], [[1], [2]])
+    expected = [softmax_loss(c[1, 3], [c[1, 1] - q[1]]), softmax_loss(c[2, 4], [c[2, 2] - q[2]])]
+    np.testing.assert_allclose(step.score(one)[0], expected, rtol=1e-5)
+    model, step = build("loss.correction=false")
+    expected = [softmax_loss(c[1, 3], [c[1, 1]]), softmax_loss(c[2, 4], [c[2, 2]])]
+    np.testing.assert_allclose(step.score(one)[0], expected, rtol=1e-5)
+
+
+def test_in_batch_leaves_out_own_positives_elsewhere_and_known_clicks():
+    model, step = build(in_batch=True)
+    c, q = cosines(model) / TEMPERATURE, np.log(Q)
+    loss, _, _ = step.score(batches([1, 2, 3], [3, 4, 3], [], known=[(0, 1)]))
+    logit = c - q
+    expected = [
+        softmax_loss(logit[1, 3], []),
+        softmax_loss(logit[2, 4], [logit[2, 3], logit[2, 3]]),
+        softmax_loss(logit[3, 3], [logit[3, 4]]),
+    ]
+    np.testing.assert_allclose(loss, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_shared_negatives_meet_every_row_but_the_masked_ones():
+    model, step = build("negatives.shared=3")
+    c, q = cosines(model) / TEMPERATURE, np.log(Q)
+    loss, _, negative = step.score(batches([1, 2], [3, 4], [1, 2, 3], known=[(1, 0)]))
+    logit = c - q
+    expected = [softmax_loss(logit[1, 3], logit[1, [1, 2]]), softmax_loss(logit[2, 4], logit[2, [2, 3]])]
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    assert len(negative) == 4
+
+
+def test_a_step_changes_only_the_rows_of_its_batch():
+    model, step = build()
+    before = model.weights()
+    step.train(batches([1, 2], [3, 4], [[1], [1]]), 0)
+    after = model.weights()
+    changed = [np.flatnonzero((before[side] != after[side]).any(axis=1)).tolist() for side in ("users", "articles")]
+    # row r of the dataset is row r + 1 of the table, behind the padding
+    assert changed == [[2, 3], [2, 4, 5]]
+
+
+def test_the_update_is_row_wise_adagrad_on_summed_gradients():
+    """One user, one positive, one negative, both rows the same: the user's row gets the gradient of the mean loss."""
+    rate = 0.1
+    model, step = build(f"train.embedding_learning_rate={rate}", "loss.correction=false")
+    before = model.weights()["users"][2]
+    p, n = (model.weights()["articles"][row] / np.linalg.norm(model.weights()["articles"][row]) for row in (4, 2))
+    step.train(batches([1, 1], [3, 3], [[1], [1]]), 0)
+    norm = np.linalg.norm(before)
+    u = before / norm
+    share = 1 / (1 + np.exp((u @ p - u @ n) / TEMPERATURE))
+    for_unit = share * (n - p) / TEMPERATURE
+    gradient = (for_unit - u * (u @ for_unit)) / norm
+    expected = before - rate * gradient / np.sqrt(np.mean(gradient**2))
+    np.testing.assert_allclose(model.weights()["users"][2], expected, rtol=1e-4)
+
+
+def test_training_lowers_the_loss():
+    _model, step = build("tower.hidden=[8]")
+    one = batches([1, 2, 3], [3, 4, 1], [[1, 2], [2, 1], [2, 3]])
+    before = step.score(one)[0].mean()
+    for _ in range(30):
+        step.train(one, 0)
+    assert step.score(one)[0].mean() < before / 2
+
+
+def test_id_dropout_trains_the_unknown_row():
+    model, step = build("features.id_dropout=0.99")
+    before = model.weights()["users"]
+    for number in range(20):
+        step.train(batches([1, 2, 3], [3, 4, 1], [[1], [2], [2]]), number)
+    after = model.weights()["users"]
+    assert (before[1] != after[1]).any()
+
+
+@pytest.mark.parametrize("kind", ["bce", "sampled_softmax"])
+def test_the_same_seed_gives_the_same_weights(kind):
+    results = []
+    for _ in range(2):
+        model, step = build(f"loss.kind={kind}", "tower.hidden=[8]", "features.id_dropout=0.3")
+        for number in range(5):
+            step.train(batches([1, 2, 3], [3, 4, 1], [[1], [2], [2]]), number)
+        results.append(model.weights())
+    for name, weight in results[0].items():
+        np.testing.assert_array_equal(weight, results[1][name])

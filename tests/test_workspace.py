@@ -1,0 +1,73 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dssm_core.errors import UserError
+from dssm_core.workspace import Workspace, load_dataset, save_dataset, write_json, written
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace(tmp_path / "home", bundled=None)
+
+
+def test_a_dataset_comes_back_as_it_was_saved(workspace, tasteful_dataset):
+    save_dataset(workspace.new_dataset_folder("d1"), tasteful_dataset)
+    loaded = load_dataset(workspace, "d1")
+    pd.testing.assert_frame_equal(loaded.users, tasteful_dataset.users)
+    pd.testing.assert_frame_equal(loaded.articles, tasteful_dataset.articles)
+    for column in ("user", "article", "time", "click"):
+        np.testing.assert_array_equal(
+            getattr(loaded.exposures, column), getattr(tasteful_dataset.exposures, column), strict=True
+        )
+    assert [manifest["id"] for manifest in workspace.datasets()] == ["d1"]
+
+
+def test_the_manifest_holds_the_digest_of_every_file(workspace, tasteful_dataset):
+    folder = workspace.new_dataset_folder("d1")
+    save_dataset(folder, tasteful_dataset)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert set(manifest["files"]) == {"exposures.parquet", "users.parquet", "articles.parquet", "report.json"}
+    assert all(len(entry["sha256"]) == 64 for entry in manifest["files"].values())
+
+
+def test_a_dataset_without_manifest_is_not_listed_and_not_loaded(workspace):
+    workspace.new_dataset_folder("half")
+    assert workspace.datasets() == []
+    with pytest.raises(UserError, match="dataset half was not finished"):
+        load_dataset(workspace, "half")
+
+
+@pytest.mark.parametrize("wanted", ["nope", "..", "", "../runs"])
+def test_an_unknown_id_is_named_and_never_leaves_the_workspace(workspace, wanted):
+    with pytest.raises(UserError, match="unknown dataset"):
+        workspace.dataset_folder(wanted)
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_beside(tmp_path):
+    path = tmp_path / "status.json"
+    write_json(path, {"state": "queued"})
+    with pytest.raises(RuntimeError), written(path) as beside:
+        beside.write_text("half")
+        raise RuntimeError
+    assert json.loads(path.read_text()) == {"state": "queued"}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_bundled_datasets_are_read_through_and_cannot_be_deleted(tmp_path, tasteful_dataset):
+    bundled = Workspace(tmp_path / "bundled", bundled=None)
+    save_dataset(bundled.new_dataset_folder("demo"), tasteful_dataset)
+    workspace = Workspace(tmp_path / "home", bundled=bundled.home)
+    assert workspace.datasets()[0]["bundled"]
+    with pytest.raises(UserError, match="ships with the project"):
+        workspace.delete_dataset("demo")
+    assert not workspace.home.exists()
+
+
+def test_a_deleted_dataset_is_gone(workspace, tasteful_dataset):
+    save_dataset(workspace.new_dataset_folder("d1"), tasteful_dataset)
+    workspace.delete_dataset("d1")
+    assert workspace.datasets() == []
+    assert list((workspace.home / "datasets").iterdir()) == []
