@@ -16,16 +16,15 @@ class Batches:
     """Several batches of B positives with their negatives.
 
     `users`, `positives`: (steps, B) int32. `negatives`: (steps, B, k) int32 for each row's own, 0 where there is none;
-    (steps, S) for sets shared by the batch; (steps, 0) where they are the batch's other positives. `known` (pairs, 2)
-    int32 are the places (row, column) of a batch's shared negatives, or other positives, that the row's user is known
-    to have clicked; those of step s are `known[known_start[s] : known_start[s + 1]]`.
+    (steps, S) for sets shared by the batch; (steps, 0) where they are the batch's other positives. `known` (steps, room,
+    2) int32 are the places (row, column) of a batch's shared negatives, or other positives, that the row's user is known
+    to have clicked; unused room holds row B, which no batch has.
     """
 
     users: np.ndarray
     positives: np.ndarray
     negatives: np.ndarray
     known: np.ndarray
-    known_start: np.ndarray
 
     def __len__(self) -> int:
         return len(self.users)
@@ -39,6 +38,7 @@ class BatchMaker:
         self._clicked = clicked
         self._config = config
         self._place = np.zeros(clicked.n_articles, np.int32)
+        self._room = 1
 
     def epoch(
         self,
@@ -84,13 +84,20 @@ class BatchMaker:
         return Draws(articles.astype(np.int32).reshape(steps, shared))
 
     def _pack(self, users: np.ndarray, positives: np.ndarray, negatives: np.ndarray) -> Batches:
-        if self._own or not self._config.loss.mask_known:
-            known = [np.zeros((0, 2), np.int32)] * len(users)
-        else:
+        known = np.zeros((len(users), 0, 2), np.int32)
+        if not self._own and self._config.loss.mask_known:
             columns = positives if self._strategy.in_batch else negatives
-            known = [self._known(*step) for step in zip(users, columns, strict=True)]
-        starts = np.cumsum([0, *(len(pairs) for pairs in known)])
-        return Batches(users, positives, negatives, np.concatenate(known), starts.astype(np.int32))
+            known = self._padded([self._known(*step) for step in zip(users, columns, strict=True)], users.shape[1])
+        return Batches(users, positives, negatives, known)
+
+    def _padded(self, pairs: list[np.ndarray], size: int) -> np.ndarray:
+        """All steps' pairs in one array. Its room only ever doubles, since the step is compiled for each anew."""
+        while self._room < max(map(len, pairs)):
+            self._room *= 2
+        padded = np.full((len(pairs), self._room, 2), [size, 0], np.int32)
+        for step, places in enumerate(pairs):
+            padded[step, : len(places)] = places
+        return padded
 
     def _known(self, users: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Places (row, column) whose article the row's user clicked, found by marking where each article stands."""

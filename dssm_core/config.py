@@ -62,7 +62,7 @@ class FeaturesConfig(_Section):
         None, description="article attributes to embed; none given: all of the dataset"
     )
     id_dropout: float = Field(
-        0.3,
+        0.5,
         ge=0,
         lt=1,
         description="chance that an id is replaced by `unknown` while training, so that new articles get a sensible vector",
@@ -114,7 +114,7 @@ class TrainConfig(_Section):
     """How long and how fast."""
 
     batch_size: int = Field(1024, ge=2, le=65536, description="clicks per step")
-    epochs: int = Field(5, ge=1, le=1000, description="passes over the clicks")
+    epochs: int = Field(8, ge=1, le=1000, description="passes over the clicks")
     learning_rate: float = Field(0.001, gt=0, le=10, description="of the dense layers (Adam)")
     embedding_learning_rate: float = Field(0.1, gt=0, le=10, description="of the embedding tables (row-wise Adagrad)")
     l2: float = Field(0.0, ge=0, le=1, description="weight decay on the embedding rows of the batch")

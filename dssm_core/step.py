@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from dssm_core.batches import Batches
 from dssm_core.config import Config
-from dssm_core.losses import LOSSES, corrected, masked, same_article
+from dssm_core.losses import LOSSES, corrected, masked, same_article, scores
 from dssm_core.two_tower import TowerSide, TwoTower
 
 _EPSILON = 1e-12
@@ -32,8 +32,7 @@ class Step:
             ids,
             ids,
             tf.TensorSpec([None, None, None], tf.int32) if self._own else ids,
-            tf.TensorSpec([None, 2], tf.int32),
-            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None, None, 2], tf.int32),
             tf.TensorSpec([], tf.int32),
         ]
         self._train = tf.function(self._train_many, input_signature=signature)
@@ -46,34 +45,31 @@ class Step:
 
     def score(self, batches: Batches) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of the first batch, without training: loss (B,), positive cosines (B,), all unmasked negative cosines."""
-        users, positives, negatives, known, _ = _tensors(batches)
-        inputs = self._gather(users[0], positives[0], negatives[0], known)
+        inputs = self._gather(*(tensor[0] for tensor in _tensors(batches)))
         loss, positive, negative, mask = self._compiled_scores(*inputs)
         return loss.numpy(), positive.numpy(), negative.numpy()[~mask.numpy()]
 
-    def _train_many(self, users, positives, negatives, known, known_start, first_step):
+    def _train_many(self, users, positives, negatives, known, first_step):
         losses = tf.TensorArray(tf.float32, size=tf.shape(users)[0])
         for step in tf.range(tf.shape(users)[0]):
-            pairs = known[known_start[step] : known_start[step + 1]]
-            loss = self._train_one(users[step], positives[step], negatives[step], pairs, first_step + step)
+            loss = self._train_one(users[step], positives[step], negatives[step], known[step], first_step + step)
             losses = losses.write(step, loss)
         return losses.stack()
 
     def _train_one(self, users, positives, negatives, known, step):
         inputs = self._gather(users, positives, negatives, known, step)
-        loss, user_gradient, article_gradient = self._compiled_gradients(*inputs)
-        _update_rows(self._model.users, inputs[0], user_gradient, self._config.train)
-        _update_rows(self._model.articles, inputs[3], article_gradient, self._config.train)
+        user_rows, user_places = tf.unique(tf.reshape(inputs[0], [-1]))
+        article_rows, article_places = tf.unique(tf.reshape(inputs[3], [-1]))
+        loss, user_gradient, article_gradient = self._compiled_gradients(user_places, article_places, *inputs)
+        _update_rows(self._model.users, user_rows, user_gradient, self._config.train)
+        _update_rows(self._model.articles, article_rows, article_gradient, self._config.train)
         return loss
 
     def _gather(self, users, positives, negatives, known, step=None):
-        """The rows of a batch: slots, weights and embeddings of users and of articles; ids, corrections and masks."""
-        batch = tf.shape(users)[0]
+        """The rows of a batch: slots, weights and embeddings of users and of articles; ids, ln q and known clicks."""
         articles = tf.concat([positives, tf.reshape(negatives, [-1])], axis=0)
         user_slots, user_weights = self._slots(self._model.users, users, step, 0)
         article_slots, article_weights = self._slots(self._model.articles, articles, step, 1)
-        columns = batch if self._in_batch else tf.shape(negatives)[-1]
-        is_known = tf.scatter_nd(known, tf.ones(tf.shape(known)[0], tf.bool), tf.stack([batch, columns]))
         return (
             user_slots,
             user_weights,
@@ -84,7 +80,7 @@ class Step:
             positives,
             negatives,
             tf.gather(self._log_q, articles),
-            is_known,
+            known,
         )
 
     def _slots(self, side: TowerSide, rows, step, salt):
@@ -96,62 +92,74 @@ class Step:
         ids = tf.where(chance < rate, side.unknown_id, slots[:, 0])
         return tf.concat([ids[:, None], slots[:, 1:]], axis=1), weights
 
-    def _gradients(self, user_slots, user_weights, user_rows, article_slots, article_weights, article_rows, *rest):
+    def _gradients(self, user_places, article_places, *inputs):
+        """Loss and the summed gradient of each distinct row of the batch; updates the towers on the way."""
+        user_slots, user_weights, user_rows, article_slots, article_weights, article_rows, *rest = inputs
         with tf.GradientTape() as tape:
             tape.watch((user_rows, article_rows))
             users = self._model.users.vectors(user_rows, user_weights, training=True)
             articles = self._model.articles.vectors(article_rows, article_weights, training=True)
-            rows, *_ = self._objective(users, articles, *rest)
-            loss = tf.reduce_mean(rows)
+            loss = tf.reduce_mean(self._objective(users, articles, *rest)[0])
         dense = self._model.dense
         *dense_gradients, user_gradient, article_gradient = tape.gradient(loss, [*dense, user_rows, article_rows])
         if dense:
             self._optimizer.apply(dense_gradients, dense)
-        return loss, user_gradient, article_gradient
+        return loss, _summed(user_gradient, user_places), _summed(article_gradient, article_places)
 
     def _scores(self, user_slots, user_weights, user_rows, article_slots, article_weights, article_rows, *rest):
         users = self._model.users.vectors(user_rows, user_weights, training=False)
         articles = self._model.articles.vectors(article_rows, article_weights, training=False)
         return self._objective(users, articles, *rest)
 
-    def _objective(self, users, articles, positives, negatives, log_q, is_known):
+    def _objective(self, users, articles, positives, negatives, log_q, known):
         """Loss (B,), positive cosines (B,), negative cosines and mask (B, negatives) of unit vectors."""
         loss = self._config.loss
         batch = tf.shape(positives)[0]
-        positive = tf.reduce_sum(users * articles[:batch], axis=1)
+        positive = tf.reduce_sum(users * articles[:batch], axis=1) / loss.temperature
         negative, ids, log_q_negative = self._negatives(users, articles, positives, negatives, log_q, batch)
-        mask = is_known | same_article(positives, ids) | (ids == 0)
-        positive_logit, negative_logit = positive / loss.temperature, negative / loss.temperature
+        mask = same_article(positives, ids) | (ids == 0) | _at(known, negative)
+        cosines = positive * loss.temperature, negative * loss.temperature
         if loss.correction:
-            negative_logit = corrected(negative_logit, log_q_negative)
+            negative = corrected(negative, log_q_negative)
             if loss.correct_positive:
-                positive_logit = corrected(positive_logit, log_q[:batch])
-        rows = LOSSES[loss.kind](positive_logit, masked(negative_logit, mask))
-        return rows, positive, negative, mask
+                positive = corrected(positive, log_q[:batch])
+        return LOSSES[loss.kind](positive, masked(negative, mask)), *cosines, mask
 
     def _negatives(self, users, articles, positives, negatives, log_q, batch):
-        """Cosines (B, negatives), ids and ln q (both (B, negatives) or (1, negatives)) of the negatives."""
+        """Of the negatives: cosine / temperature (B, negatives), ids and ln q (both (B, negatives) or (1, negatives))."""
+        temperature = self._config.loss.temperature
         if self._in_batch:
-            return users @ tf.transpose(articles), positives[None], log_q[None]
+            return scores(users, articles, temperature), positives[None], log_q[None]
         if self._own:
             own = tf.reshape(articles[batch:], [batch, -1, articles.shape[1]])
-            return tf.einsum("bd,bkd->bk", users, own), negatives, tf.reshape(log_q[batch:], [batch, -1])
-        return users @ tf.transpose(articles[batch:]), negatives[None], log_q[None, batch:]
+            cosines = tf.reduce_sum(users[:, None] * own, axis=2)
+            return cosines / temperature, negatives, tf.reshape(log_q[batch:], [batch, -1])
+        return scores(users, articles[batch:], temperature), negatives[None], log_q[None, batch:]
+
+
+def _at(places, like):
+    """True at the places (row, column), bool of the shape of `like`; a row beyond the last is dropped."""
+    rows, columns = tf.shape(like)[0], tf.shape(like)[1]
+    return tf.scatter_nd(places, tf.ones(tf.shape(places)[0], tf.bool), tf.stack([rows + 1, columns]))[:rows]
 
 
 def _tensors(batches: Batches) -> tuple:
-    arrays = (batches.users, batches.positives, batches.negatives, batches.known, batches.known_start)
+    arrays = (batches.users, batches.positives, batches.negatives, batches.known)
     return tuple(tf.constant(array, tf.int32) for array in arrays)
 
 
-def _update_rows(side: TowerSide, slots, gradient, train) -> None:
-    """Row-wise Adagrad on the rows named by `slots`: the gradients of a row's copies are summed first."""
-    rows, place = tf.unique(tf.reshape(slots, [-1]))
-    flat = tf.reshape(gradient, [-1, side.table.shape[1]])
-    summed = tf.math.unsorted_segment_sum(flat, place, tf.size(rows))
+def _summed(gradient, places):
+    """Sum of the gradients (…, d) that share a place: as many rows as places, of which the last ones stay zero."""
+    flat = tf.reshape(gradient, [-1, gradient.shape[-1]])
+    return tf.math.unsorted_segment_sum(flat, places, tf.shape(flat)[0])
+
+
+def _update_rows(side: TowerSide, rows, gradient, train) -> None:
+    """Row-wise Adagrad on distinct `rows` of the table, by the first rows of `gradient`."""
+    gradient = gradient[: tf.size(rows)]
     if train.l2:
-        summed += train.l2 * tf.gather(side.table, rows)
-    state = tf.gather(side.accumulator, rows) + tf.reduce_mean(tf.square(summed), axis=1)
+        gradient += train.l2 * tf.gather(side.table, rows)
+    state = tf.gather(side.accumulator, rows) + tf.reduce_mean(tf.square(gradient), axis=1)
     side.accumulator.scatter_update(tf.IndexedSlices(state, rows))
-    change = train.embedding_learning_rate * summed * tf.math.rsqrt(state + _EPSILON)[:, None]
+    change = train.embedding_learning_rate * gradient * tf.math.rsqrt(state + _EPSILON)[:, None]
     side.table.scatter_sub(tf.IndexedSlices(change, rows))

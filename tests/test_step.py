@@ -29,9 +29,8 @@ def build(*settings, in_batch=False):
 
 
 def batches(users, positives, negatives, known=()):
-    pairs = np.array(known, np.int32).reshape(-1, 2)
-    arrays = (np.array(values, np.int32)[None] for values in (users, positives, negatives))
-    return Batches(*arrays, pairs, np.array([0, len(pairs)], np.int32))
+    no_place = (len(users), 0)
+    return Batches(*(np.array(values, np.int32)[None] for values in (users, positives, negatives, [*known, no_place])))
 
 
 def cosines(model):

@@ -1,0 +1,65 @@
+"""What the timings share: ratios of two sides measured in turn, and a log at the scale of the Yidian sample."""
+
+import json
+import statistics
+from collections.abc import Callable
+
+import numpy as np
+
+from dssm_core.clicks import UserArticles
+from dssm_core.features import Features, Field, Side
+from dssm_core.negatives import TrainCounts
+
+USERS, CLICKS = 50_000, 600_000
+
+
+def print_ratio(name: str, ours: Callable[[], float], theirs: Callable[[], float], rounds: int) -> None:
+    """Call both sides in turn, `rounds` times each, and print ours ÷ theirs as one JSON line. Each returns a rate."""
+    pairs = [(ours(), theirs()) for _ in range(rounds)]
+    ratios = [one / other for one, other in pairs]
+    result = {
+        "name": name,
+        "ratio": round(statistics.median(ratios), 2),
+        "least": round(min(ratios), 2),
+        "most": round(max(ratios), 2),
+        "ours_per_second": round(statistics.median(one for one, _ in pairs)),
+        "theirs_per_second": round(statistics.median(other for _, other in pairs)),
+    }
+    print(json.dumps(result))
+
+
+def large_counts(articles: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, TrainCounts]:
+    """Clicks (users, articles) of a long-tailed log and what a strategy knows of it; ten exposures a click."""
+    users = rng.integers(1, USERS + 1, CLICKS).astype(np.int32)
+    # u⁴ has a long tail: a third of the clicks on 1 % of the articles
+    clicked = (articles * rng.random(CLICKS) ** 4 + 1).astype(np.int32)
+    shape = (USERS + 1, articles + 1)
+    counts = np.bincount(clicked, minlength=articles + 1)
+    return (
+        users,
+        clicked,
+        TrainCounts(
+            np.arange(1, articles + 1, dtype=np.int32),
+            10 * counts,
+            counts,
+            UserArticles.from_pairs(users, clicked, *shape),
+            UserArticles.from_pairs(rng.permutation(users), clicked, *shape),
+        ),
+    )
+
+
+def large_features(articles: int, rng: np.random.Generator) -> Features:
+    """fun-rec's fields at the cardinalities of the Yidian sample."""
+    return Features(
+        _side({"user_id": USERS + 1, "device": 2000, "os": 3, "province": 35, "city": 400, "age": 5, "gender": 3}, rng),
+        _side({"article_id": articles + 1, "cate": 30, "sub_cate": 300}, rng),
+    )
+
+
+def _side(sizes: dict[str, int], rng: np.random.Generator) -> Side:
+    rows = next(iter(sizes.values()))
+    firsts = np.cumsum([1, *sizes.values()])
+    fields = tuple(Field(name, [""] * n, int(first), 1) for (name, n), first in zip(sizes.items(), firsts, strict=False))
+    values = [np.arange(rows), *(rng.integers(0, n, rows) for n in list(sizes.values())[1:])]
+    slots = (np.stack(values, axis=1) + firsts[:-1]).astype(np.int32)
+    return Side(fields, slots, np.ones(slots.shape, np.float32), int(firsts[-1]))

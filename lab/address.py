@@ -1,0 +1,54 @@
+"""Choices that live in the page's address, by id, so that a link shows what its sender saw.
+
+Streamlit's own binding puts a widget's label in the address; labels of runs are not unique and may be changed, so the
+ids are put there here. The address outranks what the session remembers.
+"""
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+
+def one(key: str, options: Sequence, default: object = None) -> Callable[[], None]:
+    """Settle a single choice's session state before its widget is drawn; returns the widget's `on_change`.
+
+    `options` are the values that may be chosen; their texts go into the address. `default` (else the first option)
+    stands in for a missing or unknown choice.
+    """
+    by_text = {str(option): option for option in options}
+    chosen = by_text.get(st.query_params.get(key, ""), st.session_state.get(key))
+    if chosen not in options:
+        chosen = default if default in options else next(iter(options), None)
+    st.session_state[key] = chosen
+    _write(key)
+    return lambda: _write(key)
+
+
+def many(key: str, options: Sequence, default: Sequence) -> Callable[[], None]:
+    """The same for a choice of several; an empty choice made by hand stays empty."""
+    by_text = {str(option): option for option in options}
+    wanted = [by_text[text] for text in st.query_params.get_all(key) if text in by_text]
+    remembered = [option for option in st.session_state.get(key, default) if option in options]
+    st.session_state[key] = wanted or remembered
+    _write(key)
+    return lambda: _write(key)
+
+
+def forget(key: str) -> None:
+    """Drop a choice, such as a run that was deleted."""
+    st.session_state.pop(key, None)
+    st.query_params.pop(key, None)
+
+
+def choose(key: str, value: object) -> None:
+    """Make a choice from a button: call it from `on_click`."""
+    st.session_state[key] = value
+    _write(key)
+
+
+def _write(key: str) -> None:
+    value = st.session_state[key]
+    if value in (None, "", []):
+        st.query_params.pop(key, None)
+    else:
+        st.query_params[key] = [str(item) for item in value] if isinstance(value, list) else str(value)

@@ -1,0 +1,410 @@
+"""Plotly figures as pure functions of tables. Each title says what to conclude; each axis has its unit.
+
+Log text that reaches a label or a hover is escaped first, since Plotly reads tags there.
+"""
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from lab import palette, words
+
+_TITLE_WIDTH = 46
+"""Letters a title line: what fits a phone's screen and half a laptop's."""
+_TITLE_LINE = 20
+_PARTS = {"left out": palette.GREY, "train": palette.BLUE, "validation": palette.CYAN, "test": palette.ORANGE}
+_DASHES = ("solid", "dash", "dot", "dashdot")
+_INTERVAL = "95 % interval"
+
+
+def metric_dots(table: pd.DataFrame, metric: str) -> go.Figure:
+    """A dot a run with its 95 % interval, best on top; `table` as `tables.metric_rows` makes it."""
+    figure = go.Figure()
+    for row in table[::-1].itertuples():
+        look = palette.look(row.preset)
+        known = pd.notna(row.low)
+        figure.add_scatter(
+            x=[row.value],
+            y=[words.as_html(row.run)],
+            mode="markers",
+            marker={"color": look.colour, "symbol": look.symbol, "size": 12},
+            error_x={
+                "array": [row.high - row.value if known else 0],
+                "arrayminus": [row.value - row.low if known else 0],
+                "color": look.colour,
+                "thickness": 2.5,
+                "width": 0,
+            },
+            hovertemplate=f"%{{y}}<br>{metric} {words.interval(row._asdict())}<extra></extra>",
+            showlegend=False,
+        )
+    figure.update_xaxes(title=f"{metric}, mean over users ({_INTERVAL})", tickformat=".0%", rangemode="tozero")
+    figure.update_yaxes(automargin=True, ticklabelstandoff=6)
+    return _finished(figure, says_best(table, metric), height=150 + 34 * len(table), grid="x")
+
+
+def says_best(table: pd.DataFrame, metric: str) -> str:
+    """The sentence for a table of `metric_rows`: who is best, and how far the best baseline is behind."""
+    if table.empty:
+        return f"No run has {metric}"
+    best = table.iloc[0]
+    others = table[table["preset"].isin(palette.BASELINES)]
+    if best["preset"] in palette.BASELINES:
+        return f"No trained run beats {best['run']}: {metric} {best['value']:.1%}"
+    if others.empty:
+        return f"{best['run']} is best: {metric} {best['value']:.1%}"
+    rival = others.iloc[0]
+    return f"{best['run']} is best: {metric} {best['value']:.1%}, where {rival['run']} has {rival['value']:.1%}"
+
+
+def set_aside(reasons: dict[str, int], rows_in: int) -> go.Figure:
+    """A bar a reason for which input rows were set aside, most frequent on top."""
+    ordered = sorted(reasons.items(), key=lambda item: item[1])
+    figure = go.Figure(
+        go.Bar(
+            x=[count for _, count in ordered],
+            y=["<br>".join(textwrap.wrap(words.as_html(reason), 26)) for reason, _ in ordered],
+            orientation="h",
+            marker_color=palette.ORANGE,
+            text=[f"{count:,}" for _, count in ordered],
+            textposition="auto",
+            cliponaxis=False,
+            hovertemplate="%{y}: %{x:,} rows<extra></extra>",
+        )
+    )
+    total = sum(reasons.values())
+    title = f"{words.percent(total / rows_in if rows_in else None)} of the rows were set aside"
+    if ordered and total:
+        title += f", most often: {ordered[-1][0]}"
+    figure.update_xaxes(title="rows of the log")
+    figure.update_yaxes(automargin=True)
+    return _finished(figure, title, height=150 + 40 * len(ordered), grid="x")
+
+
+def days(table: pd.DataFrame, column: str) -> go.Figure:
+    """Exposures or clicks a day, stacked by what the split makes of them; `table` as `tables.days` makes it."""
+    figure = go.Figure()
+    for part, colour in _PARTS.items():
+        rows = table[table["part"] == part]
+        if len(rows):
+            figure.add_bar(
+                x=rows["day"],
+                y=rows[column],
+                name=part,
+                marker_color=colour,
+                hovertemplate=f"%{{x|%Y-%m-%d}}<br>{part}: %{{y:,}} {column}<extra></extra>",
+            )
+    total = table.groupby("part")[column].sum()
+    test, train = total.get("test", 0), total.get("train", 0) + total.get("validation", 0)
+    title = f"{test:,} {column} to test on after the cut, {train:,} to train on before it"
+    figure.update_layout(barmode="stack", bargap=0.25)
+    figure.update_xaxes(title="day", type="date", tickformat="%d %b", **_few_days(table["day"]))
+    figure.update_yaxes(title=f"{column} a day")
+    return _finished(figure, title, legend=True)
+
+
+def _few_days(days: pd.Series) -> dict:
+    """One tick a day for short logs, where Plotly would put ticks at noon too."""
+    return {"dtick": 86_400_000} if days.nunique() <= 8 else {"nticks": 8}
+
+
+def popularity(table: pd.DataFrame, share: float) -> go.Figure:
+    """Exposures and clicks against the article's rank, both axes logarithmic; `share` is the top tenth's."""
+    figure = go.Figure()
+    for column, colour in (("exposures", palette.BLUE), ("clicks", palette.ORANGE)):
+        shown = table[table[column] > 0]
+        figure.add_scatter(
+            x=shown["rank"],
+            y=shown[column],
+            name=column,
+            mode="markers",
+            marker={"color": colour, "size": 5, "opacity": 0.75},
+            hovertemplate=f"rank %{{x:,}}<br>%{{y:,}} {column}<extra></extra>",
+        )
+    figure.update_xaxes(title="article's rank by exposures (log scale)", type="log", **_decades(table["rank"]))
+    top = table[["exposures", "clicks"]].max(axis=None) if len(table) else 1
+    figure.update_yaxes(title="count per article (log scale)", type="log", **_decades(pd.Series([top])))
+    return _finished(figure, f"A tenth of the articles takes {share:.0%} of the exposures", legend=True)
+
+
+def _decades(values: pd.Series) -> dict:
+    decades = int(np.ceil(np.log10(max(values.max(), 10)))) if len(values) else 1
+    ticks = [10**power for power in range(decades + 1)]
+    return {"tickvals": ticks, "ticktext": [f"{tick:,}" for tick in ticks]}
+
+
+def losses(epochs: pd.DataFrame, steps: pd.DataFrame) -> go.Figure:
+    """Loss of train (every step) and of validation (every epoch), against epochs.
+
+    `epochs` has epoch, loss, validation_loss; `steps` has progress (in epochs) and loss.
+    """
+    figure = go.Figure()
+    figure.add_scatter(
+        x=steps["progress"],
+        y=steps["loss"],
+        name="train, each step",
+        mode="lines",
+        line={"color": palette.BLUE, "width": 1},
+        opacity=0.55,
+        hovertemplate="epoch %{x:.2f}<br>loss %{y:.4g}<extra></extra>",
+    )
+    for column, name, colour in (
+        ("loss", "train, epoch mean", palette.BLUE),
+        ("validation_loss", "validation", palette.ORANGE),
+    ):
+        _epoch_line(figure, epochs, column, name, colour, "%{y:.4g}")
+    figure.update_yaxes(title="loss a click (nats)")
+    return _over_epochs(figure, epochs, says_losses(epochs), legend=True)
+
+
+def says_losses(epochs: pd.DataFrame) -> str:
+    """What the loss curves show so far."""
+    validation = _column(epochs, "validation_loss")
+    if len(validation) < 2:
+        return "The loss so far: two epochs make a trend"
+    best = int(validation.idxmin())
+    if best == validation.index[-1]:
+        return "The validation loss still falls: more epochs may help"
+    return f"The validation loss was lowest after epoch {int(epochs.at[best, 'epoch'])}: from there it memorizes"
+
+
+def validation_recall(epochs: pd.DataFrame) -> go.Figure:
+    """Recall@50 of the validation clicks, a point an epoch; `epochs` has epoch and validation_recall@50."""
+    figure = go.Figure()
+    _epoch_line(figure, epochs, "validation_recall@50", "validation recall@50", palette.GREEN, "%{y:.1%}")
+    figure.update_yaxes(title="validation recall@50", tickformat=".1%", rangemode="tozero")
+    recall = _column(epochs, "validation_recall@50")
+    if recall.empty:
+        return _over_epochs(figure, epochs, "Recall of the validation clicks shows after the first epoch")
+    best = int(recall.idxmax())
+    title = f"Best after epoch {int(epochs.at[best, 'epoch'])}: {recall[best]:.1%} of the validation clicks in 50"
+    return _over_epochs(figure, epochs, title)
+
+
+def scores(positive: dict, negative: dict) -> go.Figure:
+    """Histograms of the cosines of clicked articles and of negatives; each has `edges` (n + 1) and `counts` (n)."""
+    figure = go.Figure()
+    for histogram, name, colour in ((negative, "negatives", palette.ORANGE), (positive, "clicked", palette.BLUE)):
+        edges, counts = np.asarray(histogram["edges"], float), np.asarray(histogram["counts"], float)
+        figure.add_bar(
+            x=(edges[1:] + edges[:-1]) / 2,
+            y=counts / max(1.0, counts.sum()),
+            width=np.diff(edges),
+            name=name,
+            marker={"color": colour, "line_width": 0},
+            opacity=0.6,
+            hovertemplate=f"{name}: %{{y:.1%}} at cosine %{{x:.2f}}<extra></extra>",
+        )
+    figure.update_layout(barmode="overlay", bargap=0)
+    figure.update_xaxes(title="cosine of user and article vector")
+    figure.update_yaxes(title="share of the pairs", tickformat=".0%")
+    apart = _mean(positive) - _mean(negative)
+    title = f"Clicked articles score {abs(apart):.2f} {'above' if apart >= 0 else 'below'} negatives on average"
+    return _finished(figure, title, legend=True)
+
+
+def _mean(histogram: dict) -> float:
+    edges, counts = np.asarray(histogram["edges"], float), np.asarray(histogram["counts"], float)
+    return float(((edges[1:] + edges[:-1]) / 2 * counts).sum() / max(1.0, counts.sum()))
+
+
+def health(epochs: pd.DataFrame) -> go.Figure:
+    """Share of distinct user vectors and mean cosine between users, a point an epoch."""
+    figure = go.Figure()
+    _epoch_line(figure, epochs, "distinct_users", "distinct user vectors", palette.GREEN, "%{y:.1%}")
+    _epoch_line(figure, epochs, "mean_cosine", "mean cosine between users", palette.PURPLE, "%{y:.2f}")
+    figure.update_yaxes(title="share · cosine", range=[min(-0.05, _lowest(epochs, "mean_cosine")), 1.08])
+    return _over_epochs(figure, epochs, says_health(epochs), legend=True)
+
+
+def _lowest(epochs: pd.DataFrame, column: str) -> float:
+    values = _column(epochs, column)
+    return float(values.min()) - 0.05 if len(values) else 0.0
+
+
+def says_health(epochs: pd.DataFrame) -> str:
+    """Whether the user vectors have collapsed onto each other."""
+    distinct, cosine = _column(epochs, "distinct_users"), _column(epochs, "mean_cosine")
+    if distinct.empty or cosine.empty:
+        return "Health of the vectors shows after the first epoch"
+    if distinct.iloc[-1] < 0.5 or cosine.iloc[-1] > 0.95:
+        return "Collapsed: user vectors are nearly all alike"
+    return f"Healthy: {distinct.iloc[-1]:.0%} of the user vectors are distinct"
+
+
+def recall_curves(curves: pd.DataFrame) -> go.Figure:
+    """Recall against the length of the list; columns run, preset, k, value. K on a logarithmic axis."""
+    figure = go.Figure()
+    used: dict[str, int] = {}
+    for run, rows in curves.groupby("run", sort=False):
+        preset = rows["preset"].iloc[0]
+        look = palette.look(preset)
+        # runs of one preset share its colour: the second and third are told apart by their dash
+        again = used[preset] = used.get(preset, -1) + 1
+        figure.add_scatter(
+            x=rows["k"],
+            y=rows["value"],
+            name=words.as_html(str(run)),
+            mode="lines+markers",
+            line={"color": look.colour, "width": 2, "dash": _DASHES[again % 4] if look.dash == "solid" else look.dash},
+            marker={"symbol": look.symbol, "size": 6},
+            hovertemplate="%{fullData.name}<br>recall@%{x}: %{y:.1%}<extra></extra>",
+        )
+    ticks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000) if k <= curves["k"].max()]
+    figure.update_xaxes(title="K, length of the recall list (log scale)", type="log", tickvals=ticks)
+    figure.update_yaxes(title="recall@K, mean over users", tickformat=".0%", rangemode="tozero")
+    return _finished(figure, says_curves(curves), legend=True, height=430)
+
+
+def says_curves(curves: pd.DataFrame) -> str:
+    """Which run leads, and whether it leads at every length of the list."""
+    table = curves.pivot_table(index="k", columns="run", values="value", sort=False)
+    leader = table.idxmax(axis=1)
+    last = leader.iloc[-1]
+    if table.shape[1] == 1:
+        return f"{last} recalls {table[last].iloc[-1]:.1%} of the held-out clicks in {table.index[-1]}"
+    from_ = leader.index[::-1][(leader[::-1] == last).cumprod().astype(bool)].min()
+    if from_ == leader.index[0]:
+        return f"{last} leads at every K"
+    return f"{last} leads from K = {from_}, {leader.iloc[0]} in the shortest list"
+
+
+def segments(table: pd.DataFrame, presets: dict[str, str], segment: str, metric: str) -> go.Figure:
+    """A dot a run and a row a part of the segmentation; `table` as `tables.segments` makes it, `presets` by run id."""
+    figure = go.Figure()
+    order = list(dict.fromkeys(table["part"]))
+    for number, (id, rows) in enumerate(table.groupby("id", sort=False)):
+        look = palette.look(presets[str(id)])
+        offset = (number - (table["id"].nunique() - 1) / 2) * 0.7 / max(1, table["id"].nunique())
+        figure.add_scatter(
+            x=rows["recall"],
+            y=[-order.index(part) - offset for part in rows["part"]],
+            name=words.as_html(rows["run"].iloc[0]),
+            mode="markers",
+            marker={"color": look.colour, "symbol": look.symbol, "size": 9},
+            error_x={
+                "array": (rows["high"] - rows["recall"]).fillna(0),
+                "arrayminus": (rows["recall"] - rows["low"]).fillna(0),
+                "color": look.colour,
+                "thickness": 1.5,
+                "width": 0,
+            },
+            customdata=np.column_stack([[words.as_html(str(part)) for part in rows["part"]], rows["held_out_clicks"]]),
+            hovertemplate="%{fullData.name}<br>%{customdata[0]}: %{x:.1%} of %{customdata[1]} clicks<extra></extra>",
+        )
+    counts = table.drop_duplicates("part").set_index("part")["held_out_clicks"]
+    ticks = [f"{_short(part)}<br>{words.counted(int(counts[part]), 'click')}" for part in order]
+    figure.update_yaxes(
+        tickvals=[-place for place in range(len(order))], ticktext=ticks, automargin=True, zeroline=False
+    )
+    figure.update_xaxes(title=f"{metric} ({_INTERVAL})", tickformat=".0%", rangemode="tozero")
+    height = 190 + len(order) * max(46, 16 * table["id"].nunique()) + 12 * table["id"].nunique()
+    return _finished(figure, says_segments(table, segment), legend=True, height=height, grid="x")
+
+
+def _short(text: object, longest: int = 18) -> str:
+    text = str(text)
+    return words.as_html(text if len(text) <= longest else f"{text[: longest - 1]}…")
+
+
+def says_segments(table: pd.DataFrame, segment: str) -> str:
+    """Where the best run of the table is strongest and weakest."""
+    if table.empty:
+        return f"No held-out clicks by {segment}"
+    best = table.groupby("run")["recall"].mean().idxmax()
+    mine = table[table["run"] == best]
+    low, high = mine.loc[mine["recall"].idxmin()], mine.loc[mine["recall"].idxmax()]
+    if low["part"] == high["part"]:
+        return f"By {segment}: {best} has {high['recall']:.1%} for {high['part']}"
+    return f"By {segment}: {best} has {high['recall']:.1%} for {high['part']}, {low['recall']:.1%} for {low['part']}"
+
+
+def overlap(table: pd.DataFrame, k: int) -> go.Figure:
+    """A square of shares: of the articles in either top K, those in both. `table` as `tables.overlap` makes it."""
+    names = [_short(name, 22) for name in table.index]
+    values = table.to_numpy(float)
+    text = [["" if np.isnan(value) else f"{value:.0%}" for value in row] for row in values]
+    figure = go.Figure(
+        go.Heatmap(
+            z=values,
+            x=names,
+            y=names,
+            text=text,
+            texttemplate="%{text}",
+            zmin=0,
+            zmax=1,
+            colorscale=[[0, "#F2F6FA"], [0.5, "#8FBADF"], [1, "#174A7A"]],
+            xgap=2,
+            ygap=2,
+            showscale=False,
+            hovertemplate="%{y} and %{x}<br>%{text} of the articles in either list are in both<extra></extra>",
+        )
+    )
+    apart = np.where(np.eye(len(values), dtype=bool), np.nan, values)
+    title = f"Lists of {k}: one run only"
+    if np.isfinite(apart).any():
+        row, column = np.unravel_index(np.nanargmin(apart), apart.shape)
+        pair = f"{table.index[row]} and {table.columns[column]}"
+        title = f"{pair} differ most: {apart[row, column]:.0%} of what is in either top {k} is in both"
+    figure.update_xaxes(title="run", tickangle=-40, automargin=True)
+    figure.update_yaxes(title="run", autorange="reversed", automargin=True)
+    return _finished(figure, title, height=230 + 36 * len(names), grid="")
+
+
+def _column(epochs: pd.DataFrame, name: str) -> pd.Series:
+    return epochs[name].dropna() if name in epochs else pd.Series(dtype=float)
+
+
+def _epoch_line(figure: go.Figure, epochs: pd.DataFrame, column: str, name: str, colour: str, value: str) -> None:
+    values = _column(epochs, column)
+    figure.add_scatter(
+        x=epochs.loc[values.index, "epoch"] if len(values) else [],
+        y=values,
+        name=name,
+        mode="lines+markers",
+        line={"color": colour, "width": 2},
+        hovertemplate=f"epoch %{{x}}<br>{name} {value}<extra></extra>",
+    )
+
+
+def _over_epochs(figure: go.Figure, epochs: pd.DataFrame, title: str, legend: bool = False) -> go.Figure:
+    whole = {"dtick": 1} if len(epochs) <= 10 else {"nticks": 8}
+    figure.update_xaxes(title="epoch", rangemode="tozero", **whole)
+    return _finished(figure, title, legend=legend)
+
+
+def _finished(figure: go.Figure, title: str, legend: bool = False, height: int = 340, grid: str = "y") -> go.Figure:
+    lines = textwrap.wrap(title, _TITLE_WIDTH)
+    height += _TITLE_LINE * (len(lines) - 1) + (34 if legend else 0)
+    figure.update_layout(
+        title={
+            "text": "<br>".join(words.as_html(line) for line in lines),
+            "font_size": 15,
+            "x": 0,
+            "xref": "container",
+            # the top edge of a title is its first line's middle, half of which would be cut off
+            "y": 1 - _TITLE_LINE / height,
+            "yref": "container",
+            "yanchor": "top",
+        },
+        height=height,
+        margin={"l": 12, "r": 16, "t": 36 + _TITLE_LINE * len(lines), "b": 8},
+        showlegend=legend,
+        # below the plot: beside it a phone has no room, above it the title is
+        legend={
+            "orientation": "h",
+            "yref": "container",
+            "y": 0,
+            "yanchor": "bottom",
+            "x": 0,
+            "title": None,
+            "traceorder": "normal",
+        },
+        modebar={"orientation": "v"},
+        hoverlabel={"align": "left"},
+    )
+    figure.update_xaxes(showgrid="x" in grid, automargin=True, zeroline=False)
+    figure.update_yaxes(showgrid="y" in grid, automargin=True, zeroline=False)
+    return figure

@@ -1,0 +1,100 @@
+"""What every page starts with, and how every page shows a chart, an error and a run's state."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from dssm_core.errors import UserError
+from dssm_core.runs import Run
+from dssm_core.workspace import Workspace
+from lab import words
+
+_ASSETS = Path(__file__).parent.parent / "assets"
+_PAGES = (
+    ("app.py", "Overview", ":material/home:"),
+    ("pages/data.py", "Data", ":material/table_rows:"),
+    ("pages/train.py", "Train", ":material/model_training:"),
+    ("pages/users.py", "Users", ":material/person_search:"),
+    ("pages/compare.py", "Compare", ":material/balance:"),
+)
+
+_HIT_COLOUR = "background-color: rgba(31, 158, 119, 0.2)"
+_COLUMNS = {
+    "hit": st.column_config.CheckboxColumn("hit", width=40, help="A held-out click that is in the recall list"),
+    "rank": st.column_config.NumberColumn(
+        "rank", width=60, format="localized", help="Place in the recall list; past its end, the exact rank in the pool"
+    ),
+    "score": st.column_config.NumberColumn("score", format="%.3f", width=70),
+    "title": st.column_config.TextColumn("title", width="medium"),
+    "time": st.column_config.TextColumn("time", width=130),
+    "age": st.column_config.TextColumn("age", width=80, help="How old the article was when the test began"),
+    "why": st.column_config.TextColumn("why", width=280),
+}
+
+
+def start(title: str) -> Workspace:
+    """Set the page up (tab title, wordmark, menu) and return the workspace it reads."""
+    st.set_page_config(f"{title} · recall lab", str(_ASSETS / "favicon.svg"), layout="wide")
+    st.logo(str(_ASSETS / "logo.svg"), size="large", icon_image=str(_ASSETS / "favicon.svg"))
+    workspace = Workspace()
+    with st.sidebar:
+        for page, label, icon in _PAGES:
+            st.page_link(page, label=label, icon=icon)
+        st.space("small")
+        st.caption(f"Your datasets and runs are kept in {words.as_markdown(str(workspace.home))}")
+    return workspace
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Show a user's mistake as its one sentence and stop the page there."""
+    try:
+        yield
+    except UserError as error:
+        complain(error)
+        st.stop()
+
+
+def complain(error: UserError) -> None:
+    """Show a user's mistake as its one sentence; the page goes on, with what was typed kept."""
+    st.error(words.as_markdown(str(error)), icon=":material/error:")
+
+
+def chart(figure: go.Figure, key: str) -> None:
+    """Show a figure; its zoom is kept while the page is redrawn, and the camera saves it under its key's name."""
+    figure.update_layout(uirevision=key)
+    settings = {
+        "displaylogo": False,
+        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+        "toImageButtonOptions": {"filename": key, "format": "png", "scale": 2},
+    }
+    st.plotly_chart(figure, key=key, config=settings)
+
+
+def table(rows: pd.DataFrame, key: str, height: int | str = "auto", **columns: object) -> None:
+    """Show a table, hits marked. Columns are told by the names that all pages share, or by a config in `columns`."""
+    shown = rows.style.apply(_mark_hit, axis=1) if "hit" in rows else rows
+    st.dataframe(shown, key=key, hide_index=True, height=height, column_config=_COLUMNS | columns)
+
+
+def _mark_hit(row: pd.Series) -> list[str]:
+    return [_HIT_COLOUR if row["hit"] else ""] * len(row)
+
+
+def state_badge(run: Run) -> None:
+    """A run's state as a coloured badge."""
+    text, colour, icon = words.STATES[run.state().state]
+    st.badge(text, icon=icon, color=colour)
+
+
+def empty(message: str, *links: tuple[str, str, str]) -> None:
+    """A friendly empty state: what is missing, and (page, label, icon) links to where it can be had."""
+    with st.container(border=True):
+        st.markdown(message)
+        with st.container(horizontal=True):
+            for page, label, icon in links:
+                st.page_link(page, label=label, icon=icon)

@@ -1,0 +1,125 @@
+"""Readers of the workspace that remember what they read, by id and by when the files last changed.
+
+What these return is shared by all sessions: read it, never change it.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from dssm_core import leakage, runs, workspace
+from dssm_core.config import Config, flatten
+from dssm_core.dataset import Dataset
+from dssm_core.runs import Run
+from dssm_core.split import Split, make_split
+from dssm_core.workspace import Workspace
+
+_SPLIT_SECTIONS = ("split", "pool")
+
+
+def dataset(space: Workspace, dataset_id: str) -> Dataset:
+    """A whole dataset; a UserError names one that is unknown or unfinished."""
+    return _dataset(_stamp(space.dataset_folder(dataset_id)), dataset_id, space)
+
+
+def split(data: Dataset, space: Workspace, config: Config) -> Split:
+    """The dataset cut as a run's config says."""
+    return _split(_stamp(space.dataset_folder(data.id)), split_key(config), data, config)
+
+
+def guards(data: Dataset, space: Workspace, config: Config) -> list[leakage.Guard]:
+    """The leakage report of a dataset under a config's split."""
+    return _guards(_stamp(space.dataset_folder(data.id)), split_key(config), data, split(data, space, config))
+
+
+def set_aside(space: Workspace, dataset_id: str) -> pd.DataFrame:
+    """The input rows that were set aside, with their reason; empty where none was kept."""
+    folder = space.dataset_folder(dataset_id)
+    return _parquet(_stamp(folder), str(folder / "set_aside.parquet"))
+
+
+def all_runs(space: Workspace) -> list[Run]:
+    """Runs, newest first and trained ones before the baselines that came with them; bundled ones last."""
+    listed = runs.list_runs(space)
+    return sorted(listed, key=lambda run: (run.bundled, run.config.model != "two_tower", -run.created))
+
+
+def finished_runs(space: Workspace) -> list[Run]:
+    """Runs that are whole, in the order of `all_runs`."""
+    return [run for run in all_runs(space) if run.finished]
+
+
+def metrics(run: Run) -> dict:
+    """A finished run's metrics.json."""
+    return _metrics(_stamp(run.folder), run)
+
+
+def recall(run: Run) -> pd.DataFrame:
+    """A finished run's recall lists."""
+    return _recall(_stamp(run.folder), run)
+
+
+def held_out(run: Run) -> pd.DataFrame:
+    """A finished run's held-out clicks, with rank and reason."""
+    return _held_out(_stamp(run.folder), run)
+
+
+def per_user(run: Run) -> pd.DataFrame:
+    """A finished run's metrics user by user."""
+    return _per_user(_stamp(run.folder), run)
+
+
+def stamps(some: list[Run]) -> tuple[str, ...]:
+    """What a cache of something computed from several runs is keyed on."""
+    return tuple(_stamp(run.folder) for run in some)
+
+
+def split_key(config: Config) -> str:
+    """A text that two configs share exactly when they cut and pool a dataset alike."""
+    return str({key: value for key, value in flatten(config).items() if key.split(".")[0] in _SPLIT_SECTIONS})
+
+
+def _stamp(folder: Path) -> str:
+    manifest = folder / "manifest.json"
+    return f"{folder} {manifest.stat().st_mtime_ns if manifest.exists() else 0}"
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the dataset …")
+def _dataset(stamp: str, dataset_id: str, _space: Workspace) -> Dataset:
+    return workspace.load_dataset(_space, dataset_id)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Cutting train and test …")
+def _split(stamp: str, key: str, _data: Dataset, _config: Config) -> Split:
+    return make_split(_data, _config.split, _config.pool)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Checking for leaks …")
+def _guards(stamp: str, key: str, _data: Dataset, _split: Split) -> list[leakage.Guard]:
+    return leakage.leakage_report(_data, _split)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _parquet(stamp: str, path: str) -> pd.DataFrame:
+    return pd.read_parquet(path) if Path(path).exists() else pd.DataFrame()
+
+
+@st.cache_resource(max_entries=200, show_spinner=False)
+def _metrics(stamp: str, _run: Run) -> dict:
+    return _run.metrics()
+
+
+@st.cache_resource(max_entries=16, show_spinner="Reading the recall lists …")
+def _recall(stamp: str, _run: Run) -> pd.DataFrame:
+    return _run.recall()
+
+
+@st.cache_resource(max_entries=40, show_spinner=False)
+def _held_out(stamp: str, _run: Run) -> pd.DataFrame:
+    return _run.held_out()
+
+
+@st.cache_resource(max_entries=40, show_spinner=False)
+def _per_user(stamp: str, _run: Run) -> pd.DataFrame:
+    return _run.per_user()

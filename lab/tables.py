@@ -1,0 +1,259 @@
+"""Tables that the pages show and the figures draw: pure functions of datasets and runs' files."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from dssm_core import compare
+from dssm_core.dataset import Dataset
+from dssm_core.split import Split
+from lab import words
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_CURVE_KS = (1, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000, 10_000)
+_RESAMPLES = 200
+
+
+def metric_rows(names: dict[str, str], presets: dict[str, str], metrics: dict[str, dict], metric: str) -> pd.DataFrame:
+    """One metric of several runs, best first: columns run (its name), preset, value, low, high.
+
+    All three are keyed by run id: names, presets and the "metrics" part of metrics.json. Runs without it are left out.
+    """
+    rows = [
+        {"id": id, "run": names[id], "preset": presets[id], **metrics[id][metric]}
+        for id in names
+        if metrics[id].get(metric, {}).get("value") is not None
+    ]
+    table = pd.DataFrame(rows, columns=["id", "run", "preset", "value", "low", "high"])
+    return table.sort_values("value", ascending=False, ignore_index=True)
+
+
+def days(dataset: Dataset, split: Split) -> pd.DataFrame:
+    """Exposures and clicks a day in the dataset's time zone: columns day, part, exposures, clicks.
+
+    `part` is train, validation, test or "left out".
+    """
+    part = np.zeros(len(dataset.exposures), np.int8)
+    for code, rows in enumerate((split.train, split.validation, split.test), start=1):
+        part[rows] = code
+    local = pd.to_datetime(pd.Series(dataset.exposures.time), unit="ms", utc=True).dt.tz_convert(dataset.timezone)
+    table = pd.DataFrame({"day": local.dt.strftime("%Y-%m-%d"), "part": part, "click": dataset.exposures.click})
+    counted = table.groupby(["day", "part"], as_index=False).agg(exposures=("click", "size"), clicks=("click", "sum"))
+    counted["part"] = counted["part"].map(dict(enumerate(("left out", "train", "validation", "test"))))
+    return counted
+
+
+def popularity(dataset: Dataset) -> pd.DataFrame:
+    """Articles by exposures, most exposed first: columns rank (from 1), exposures, clicks; never shown ones left out.
+
+    Past the first hundred, ranks are thinned evenly on the logarithmic axis: a large catalogue draws as fast.
+    """
+    n = len(dataset.articles)
+    exposures = np.bincount(dataset.exposures.article, minlength=n)
+    clicks = np.bincount(dataset.exposures.article[dataset.exposures.click], minlength=n)
+    order = np.argsort(-exposures, kind="stable")
+    order = order[exposures[order] > 0]
+    kept = np.unique(np.geomspace(1, max(1, len(order)), 600).astype(int)) - 1 if len(order) else np.array([], int)
+    kept = np.union1d(np.arange(min(100, len(order))), kept).astype(int)
+    return pd.DataFrame({"rank": kept + 1, "exposures": exposures[order][kept], "clicks": clicks[order][kept]})
+
+
+def head_share(dataset: Dataset, share: float = 0.1) -> float:
+    """The share of all exposures that the most exposed `share` of the shown articles take."""
+    counts = np.sort(np.bincount(dataset.exposures.article))[::-1]
+    counts = counts[counts > 0]
+    return float(counts[: max(1, round(share * len(counts)))].sum() / max(1, counts.sum()))
+
+
+def recall_curves(held_out: dict[str, pd.DataFrame], longest: dict[str, int], presets: dict[str, str]) -> pd.DataFrame:
+    """Recall at many K of several runs, each up to its longest: columns run, preset, k, value, low, high.
+
+    All three are keyed by the run's name: its held-out clicks, its largest K and its preset.
+    """
+    curves = []
+    for name, clicks in held_out.items():
+        ks = [k for k in _CURVE_KS if k < longest[name]] + [longest[name]]
+        curve = compare.recall_curve(clicks, ks, _RESAMPLES, np.random.default_rng(0))
+        curves.append(curve.assign(run=name, preset=presets[name]))
+    return pd.concat(curves, ignore_index=True)
+
+
+def overlap(recalls: dict[str, pd.DataFrame], k: int) -> pd.DataFrame:
+    """How alike the top-K lists of several runs are: a square table, run × run (by name), of Jaccard's measure."""
+    names = list(recalls)
+    table = pd.DataFrame(np.eye(len(names)), index=names, columns=names)
+    for one, other in combinations(names, 2):
+        table.loc[one, other] = table.loc[other, one] = compare.list_overlap(recalls[one], recalls[other], k)
+    return table
+
+
+def segments(metrics: dict[str, dict], names: dict[str, str], segment: str, metric: str) -> pd.DataFrame:
+    """One segmentation of several runs: columns id, run, value (the segment's), held_out_clicks, recall, low, high."""
+    rows = [
+        {
+            "id": id,
+            "run": names[id],
+            "part": row["value"],
+            "held_out_clicks": row["held_out_clicks"],
+            **_renamed(row[metric]),
+        }
+        for id in names
+        for row in metrics[id]["segments"]
+        if row["segment"] == segment and row.get(metric, {}).get("value") is not None
+    ]
+    return pd.DataFrame(rows, columns=["id", "run", "part", "held_out_clicks", "recall", "low", "high"])
+
+
+def _renamed(metric: dict) -> dict:
+    return {"recall": metric["value"], "low": metric["low"], "high": metric["high"]}
+
+
+def leaderboard(table: pd.DataFrame, differences: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """The table people read: each run's metric, its interval and its paired difference from the baseline run.
+
+    `table` is of `metric_rows`; `differences` is of compare.paired_differences, runs by id. A difference whose interval
+    excludes 0 is marked.
+    """
+    by_id = differences.set_index("run")
+    return pd.DataFrame(
+        {
+            "run": table["run"],
+            "preset": table["preset"],
+            "value": table["value"],
+            "low": table["low"],
+            "high": table["high"],
+            "difference": [_difference(by_id, id, baseline, "value") for id in table["id"]],
+            "difference_low": [_difference(by_id, id, baseline, "low") for id in table["id"]],
+            "difference_high": [_difference(by_id, id, baseline, "high") for id in table["id"]],
+            "verdict": [_verdict(by_id, id, baseline) for id in table["id"]],
+        }
+    )
+
+
+def _difference(by_id: pd.DataFrame, id: str, baseline: str, column: str) -> float:
+    return float(by_id.at[id, column]) if id != baseline and id in by_id.index else np.nan
+
+
+def _verdict(by_id: pd.DataFrame, id: str, baseline: str) -> str:
+    if id == baseline:
+        return "the baseline"
+    if id not in by_id.index or pd.isna(by_id.at[id, "low"]):
+        return "n/a"
+    if by_id.at[id, "low"] > 0:
+        return "▲ better"
+    return "▼ worse" if by_id.at[id, "high"] < 0 else "not told apart"
+
+
+def readable(board: pd.DataFrame, metric: str, baseline: str) -> pd.DataFrame:
+    """A leaderboard as texts: run, the metric with its interval, the difference in points, the verdict."""
+    return pd.DataFrame(
+        {
+            "run": board["run"],
+            metric: [words.interval(row) for row in board[["value", "low", "high"]].to_dict("records")],
+            f"difference from {baseline} (points)": [
+                "" if pd.isna(row.difference) else _points(row) for row in board.itertuples()
+            ],
+            "verdict": board["verdict"],
+        }
+    )
+
+
+def _points(row) -> str:
+    value, low, high = (100 * x for x in (row.difference, row.difference_low, row.difference_high))
+    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def catalogue(names: dict[str, str], metrics: dict[str, dict], wanted: list[str]) -> pd.DataFrame:
+    """Metrics of the catalogue, which no single user has: a row a run, a column a metric."""
+    values = {name: [_three_digits(metrics[id].get(name, {}).get("value")) for id in names] for name in wanted}
+    return pd.DataFrame({"run": list(names.values()), **values})
+
+
+def _three_digits(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3g}"
+
+
+def history(dataset: Dataset, split: Split, user: int) -> pd.DataFrame:
+    """A user's train clicks, latest first: columns time, title, article, category, age (when clicked)."""
+    rows = split.train[dataset.exposures.user[split.train] == user]
+    rows = rows[dataset.exposures.click[rows]]
+    times = dataset.exposures.time[rows] if dataset.exposures.time is not None else np.zeros(len(rows), np.int64)
+    order = np.argsort(-times, kind="stable")
+    rows, times = rows[order], times[order]
+    table = articles(dataset, dataset.exposures.article[rows])
+    table.insert(0, "time", [words.day_time(int(time), dataset.timezone) for time in times])
+    return table
+
+
+def recall_list(dataset: Dataset, split: Split, recall: pd.DataFrame, user: int, k: int) -> pd.DataFrame:
+    """A user's K recalled articles: columns rank, hit, title, article, category, age (at the cutoff), score."""
+    mine = recall[(recall["user"] == user) & (recall["rank"] <= k)].sort_values("rank")
+    table = articles(dataset, mine["article"].to_numpy())
+    table.insert(0, "rank", mine["rank"].to_numpy())
+    table.insert(1, "hit", mine["hit"].to_numpy())
+    table["age"] = [words.age(int(ctime), split.cutoff) for ctime in dataset.ctime[mine["article"].to_numpy()]]
+    table["score"] = mine["score"].to_numpy()
+    return table
+
+
+def held_out_list(dataset: Dataset, held_out: pd.DataFrame, user: int, k: int) -> pd.DataFrame:
+    """A user's held-out clicks: columns hit (in the first K), rank, title, why, category, time, article.
+
+    `rank` is the place in the recall list; past its end, the exact rank; missing for articles that do not qualify.
+    """
+    mine = held_out[held_out["user"] == user].sort_values(["time", "article"])
+    place = mine["list_rank"].where(mine["list_rank"] > 0, mine["exact_rank"])
+    table = articles(dataset, mine["article"].to_numpy())
+    table.insert(0, "hit", ((mine["list_rank"] > 0) & (mine["list_rank"] <= k)).to_numpy())
+    table.insert(1, "rank", place.astype("Int64").replace(0, pd.NA).to_numpy())
+    table["why"] = [_why(row, k) for row in mine.itertuples()]
+    table["time"] = [words.day_time(int(time), dataset.timezone) for time in mine["time"]]
+    order = ["hit", "rank", "title", "why", "category", "time", "article"]
+    return table[[name for name in order if name in table]]
+
+
+def _why(click, k: int) -> str:
+    drawn = f"; drawn as a negative for this user {words.counted(click.drawn, 'time')}" if click.drawn > 0 else ""
+    if click.list_rank > k:
+        return f"{words.REASONS['outranked']}: further down the list{drawn}"
+    return f"{words.REASONS['hit' if click.list_rank > 0 else click.reason]}{drawn}"
+
+
+def articles(dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
+    """What is shown of articles: columns title (else the id), article (id) and, where known, category."""
+    table = dataset.articles.iloc[rows]
+    ids = table["article_id"].to_numpy()
+    titles = table["title"].to_numpy() if "title" in table else np.full(len(rows), "")
+    shown = {"title": np.where(titles == "", ids, titles), "article": ids}
+    if "cate" in table:
+        shown["category"] = table["cate"].to_numpy()
+    return pd.DataFrame(shown)
+
+
+def profile(dataset: Dataset, user: int) -> dict[str, str]:
+    """A user's known attributes."""
+    row = dataset.users.iloc[user]
+    return {name: str(row[name]) for name in dataset.user_attributes if row[name] not in ("", "unknown")}
+
+
+def csv(table: pd.DataFrame) -> bytes:
+    """A table as CSV (UTF-8, marked as such for spreadsheets), with texts that would run as formulas defused."""
+    safe = table.copy()
+    for column in safe.columns[[not pd.api.types.is_numeric_dtype(kind) for kind in safe.dtypes]]:
+        safe[column] = [defused(value) for value in safe[column]]
+    safe.columns = [defused(column) for column in safe.columns]
+    return safe.to_csv(index=False).encode("utf-8-sig")
+
+
+def defused(value: object) -> object:
+    """A cell that a spreadsheet will not run: texts that start like a formula get an apostrophe in front."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def step_losses(events: list[dict], most: int = 2000) -> pd.DataFrame:
+    """The loss of every reported step: columns progress (in epochs) and loss, thinned evenly to `most` rows."""
+    steps = [event for event in events if event["type"] == "step"]
+    table = pd.DataFrame(steps, columns=["step", "steps", "epochs", "loss"])
+    table["progress"] = table["step"] / table["steps"] * table["epochs"]
+    return table.iloc[:: -(-len(table) // most) or 1][["progress", "loss"]]

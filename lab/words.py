@@ -1,0 +1,108 @@
+"""Numbers, times and reasons in plain words, and log text made harmless where Markdown or HTML is read."""
+
+import html
+import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from dssm_core.runs import Run
+
+_DAY_MS = 86_400_000
+
+STATES = {
+    "queued": ("waiting its turn", "gray", ":material/hourglass_empty:"),
+    "running": ("running", "blue", ":material/play_circle:"),
+    "finished": ("finished", "green", ":material/check_circle:"),
+    "failed": ("failed", "red", ":material/error:"),
+    "cancelled": ("cancelled", "gray", ":material/cancel:"),
+    "interrupted": ("interrupted", "orange", ":material/power_off:"),
+}
+"""A run's state → (words, badge colour, icon)."""
+
+REASONS = {
+    "hit": "in the list",
+    "not in pool": "not in the candidate pool: too old, or made too late",
+    "removed as seen": "taken out: the user had clicked it in train",
+    "lost by the index": "near enough, but the index did not find it",
+    "cold article": "the article was never shown in train",
+    "cold user": "the user has no click in train",
+    "outranked": "other articles scored higher",
+}
+"""Why a held-out click is or is not in the recall list, in words for people."""
+
+
+def percent(value: float | None) -> str:
+    """A share as a percentage with one decimal; "n/a" where undefined."""
+    return "n/a" if value is None or pd.isna(value) else f"{value:.1%}"
+
+
+def interval(metric: dict) -> str:
+    """A metric and its 95 % interval: "21.3% (20.1–22.4)"."""
+    if metric.get("value") is None:
+        return "n/a"
+    if metric.get("low") is None:
+        return percent(metric["value"])
+    return f"{metric['value']:.1%} ({100 * metric['low']:.1f}–{100 * metric['high']:.1f})"
+
+
+def day_time(milliseconds: int, timezone: str) -> str:
+    """An instant on the clock of the dataset's time zone, to the minute; "" for the unknown time 0."""
+    if not milliseconds:
+        return ""
+    return datetime.fromtimestamp(milliseconds / 1000, ZoneInfo(timezone)).strftime("%Y-%m-%d %H:%M")
+
+
+def age(created: int, at: int | None) -> str:
+    """How old an article made at `created` is at `at` (both milliseconds); "" where either is unknown."""
+    if not created or not at:
+        return ""
+    days = (at - created) / _DAY_MS
+    if days < 0:
+        return "made later"
+    return f"{days * 24:.0f} h" if days < 2 else f"{days:.0f} days"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as "40 s", "3 min 20 s" or "2 h 05 min"."""
+    if seconds is None:
+        return "n/a"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 run", "1,200 runs"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def run_label(run: Run) -> str:
+    """What a run is called where one stands alone: its name, else its preset, and when it was started."""
+    return f"{run_name(run)} · {datetime.fromtimestamp(run.created):%d %b %H:%M}"
+
+
+def run_name(run: Run) -> str:
+    """A run's own name, else its preset, else its model."""
+    return run.name or run.preset or run.config.model
+
+
+def run_names(runs: list[Run]) -> dict[str, str]:
+    """A short name per run id, no two alike: where names repeat, the last four characters of the id are added."""
+    names = [run_name(run) for run in runs]
+    return {
+        run.id: name if names.count(name) == 1 else f"{name} ({run.id[-4:]})"
+        for run, name in zip(runs, names, strict=True)
+    }
+
+
+def as_html(text: str) -> str:
+    """Text for a Plotly label or hover, which would read tags in it."""
+    return html.escape(text, quote=False)
+
+
+def as_markdown(text: str) -> str:
+    """Text for a label, caption or error of Streamlit, which would read Markdown in it."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:])", r"\\\1", text)

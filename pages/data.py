@@ -1,0 +1,180 @@
+"""Data: bring a log, see what was kept and set aside, where the cut lies, and that nothing leaks."""
+
+import pandas as pd
+import streamlit as st
+
+from dssm_core.config import Config
+from dssm_core.dataset import Dataset
+from dssm_core.errors import UserError
+from dssm_core.workspace import Workspace
+from lab import address, bringing, figures, frame, loading, tables, words
+
+_PAGE_ROWS = 200
+
+
+def main() -> None:
+    workspace = frame.start("Data")
+    st.title("Data")
+    bring(workspace)
+    manifest = choose_dataset(workspace)
+    if manifest is None:
+        frame.empty("No dataset yet. Make a demo log above: it takes seconds.")
+        return
+    show_delete(workspace, manifest)
+    with frame.plain_errors():
+        dataset = loading.dataset(workspace, manifest["id"])
+        show_counts(dataset)
+        show_set_aside(workspace, dataset)
+        show_split(workspace, dataset)
+        show_popularity(dataset)
+
+
+def bring(workspace: Workspace) -> None:
+    if done := st.session_state.pop("brought", None):
+        st.success(done, icon=":material/check_circle:")
+    with st.container(border=True):
+        st.subheader("Bring a log")
+        source = st.segmented_control(
+            "Where from",
+            list(bringing.SOURCES),
+            default="Demo log",
+            required=True,
+            key="source",
+            persist_state="session",
+        )
+        try:
+            made = bringing.SOURCES[source](workspace)
+        except UserError as error:
+            frame.complain(error)
+            return
+    if made:
+        address.choose("dataset", made["dataset"])
+        st.session_state["brought"] = f"Accepted {made['accepted']:,} of {made['rows_in']:,} rows."
+        st.rerun()
+
+
+def choose_dataset(workspace: Workspace) -> dict | None:
+    manifests = {manifest["id"]: manifest for manifest in workspace.datasets()}
+    if not manifests:
+        return None
+    changed = address.one("dataset", list(manifests))
+    label = {id: f"{m['name'] or id} · {m['exposures']:,} exposures" for id, m in manifests.items()}
+    return manifests[
+        st.selectbox(
+            "Dataset", list(manifests), key="dataset", format_func=label.get, on_change=changed, persist_state="session"
+        )
+    ]
+
+
+def show_counts(dataset: Dataset) -> None:
+    clicks = int(dataset.exposures.click.sum())
+    counts = {
+        "Exposures": f"{len(dataset.exposures):,}",
+        "Clicks": f"{clicks:,}",
+        "Clicked share": words.percent(clicks / max(1, len(dataset.exposures))),
+        "Users": f"{len(dataset.users) - 1:,}",
+        "Articles": f"{len(dataset.articles) - 1:,}",
+    }
+    with st.container(horizontal=True):
+        for label, value in counts.items():
+            st.metric(label, value, border=True, width=148)
+
+
+def show_set_aside(workspace: Workspace, dataset: Dataset) -> None:
+    st.subheader("What was set aside")
+    report = dataset.report
+    reasons = {reason: count for reason, count in report.get("set_aside", {}).items() if count}
+    rows = loading.set_aside(workspace, dataset.id)
+    if not reasons and rows.empty:
+        st.text("Nothing: every row of the log was accepted.")
+        return
+    if reasons:
+        frame.chart(figures.set_aside(reasons, report["rows_in"]), "set-aside")
+        st.caption(
+            f"{report['rows_in']:,} rows in = {report['accepted']:,} accepted + {sum(reasons.values()):,} set aside."
+        )
+    if not rows.empty:
+        show_rows(rows, f"set-aside-{dataset.id}")
+
+
+def show_rows(rows: pd.DataFrame, name: str) -> None:
+    """The rows themselves, a page at a time: a big log sets millions aside."""
+    with st.expander(f"The {len(rows):,} rows that were set aside, of all tables"):
+        pages = -(-len(rows) // _PAGE_ROWS)
+        page = st.number_input(f"Page, of {pages:,}", 1, pages, 1, key=f"page {name}") if pages > 1 else 1
+        shown = rows.iloc[(page - 1) * _PAGE_ROWS : page * _PAGE_ROWS]
+        frame.table(shown, name, height=min(400, 38 + 35 * len(shown)))
+        st.download_button(
+            "Download this page as CSV",
+            tables.csv(shown),
+            "set-aside.csv",
+            "text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+
+
+def show_split(workspace: Workspace, dataset: Dataset) -> None:
+    st.subheader("Train and test")
+    config = split_config(dataset)
+    try:
+        split = loading.split(dataset, workspace, config)
+    except UserError as error:
+        frame.complain(error)
+        return
+    if dataset.exposures.time is not None:
+        days = tables.days(dataset, split)
+        left, right = st.columns(2)
+        with left:
+            frame.chart(figures.days(days, "exposures"), "exposures-a-day")
+        with right:
+            frame.chart(figures.days(days, "clicks"), "clicks-a-day")
+        cut = words.day_time(split.cutoff or 0, dataset.timezone) or "no one instant"
+        st.caption(words.as_markdown(f"Days are cut in the time zone {dataset.timezone}. Test begins at {cut}."))
+    st.subheader("Leakage report")
+    guards = loading.guards(dataset, workspace, config)
+    frame.table(
+        pd.DataFrame([{"guard": guard.name, "count": guard.count, "what it means": guard.text} for guard in guards]),
+        "guards",
+    )
+
+
+def split_config(dataset: Dataset) -> Config:
+    """The kind of split and its days, as inputs; what a log without times cannot have is not offered."""
+    timed = dataset.exposures.time is not None
+    kinds = (
+        (["time", "leave_last"] if timed else [])
+        + ["random"]
+        + (["column"] if "split" in dataset.exposures.extra else [])
+    )
+    with st.container(horizontal=True):
+        kind = st.selectbox("Split", kinds, key=f"split kind {timed}", width=180, persist_state="session")
+        days = {"test_days": 1, "train_days": 6}
+        if kind == "time":
+            days = {
+                name: st.number_input(
+                    name.replace("_", " "), 1, 365, value, key=f"split {name}", width=130, persist_state="session"
+                )
+                for name, value in days.items()
+            }
+    return Config(split={"kind": kind, **days})
+
+
+def show_popularity(dataset: Dataset) -> None:
+    st.subheader("Popularity")
+    frame.chart(figures.popularity(tables.popularity(dataset), tables.head_share(dataset)), "popularity")
+
+
+def show_delete(workspace: Workspace, manifest: dict) -> None:
+    if manifest["bundled"]:
+        st.caption("This dataset ships with the lab and stays.")
+        return
+    with st.popover("Delete this dataset", icon=":material/delete:"):
+        st.text("The dataset goes for good; runs made from it stay, but their users' history can no longer be shown.")
+        if st.button("Delete it for good", type="primary", key="delete dataset"):
+            workspace.delete_dataset(manifest["id"])
+            address.forget("dataset")
+            st.rerun()
+
+
+main()

@@ -1,0 +1,256 @@
+"""Train: turn the knobs, start a run, watch it learn."""
+
+import pandas as pd
+import streamlit as st
+
+from dssm_core.config import Config, differences
+from dssm_core.dataset import Dataset
+from dssm_core.errors import UserError
+from dssm_core.presets import PRESETS
+from dssm_core.runs import ACTIVE, Run, cancel_run, delete_run, list_runs, start_run
+from dssm_core.workspace import Workspace
+from lab import address, figures, frame, knobs, loading, tables, words
+
+_POLL = "1s"
+_HEADLINE = "recall@50"
+
+
+def main() -> None:
+    workspace = frame.start("Train")
+    st.title("Train")
+    with frame.plain_errors():
+        manifests = workspace.datasets()
+        if not manifests:
+            frame.empty(
+                "There is no dataset to train on yet.",
+                ("pages/data.py", "Bring one, or make a demo log", ":material/table_rows:"),
+            )
+            return
+        show_start(workspace, {manifest["id"]: manifest for manifest in manifests})
+        show_active(workspace)
+        show_runs(workspace)
+
+
+def show_start(workspace: Workspace, manifests: dict[str, dict]) -> None:
+    with st.container(border=True):
+        left, right = st.columns(2)
+        changed = address.one("dataset", list(manifests))
+        label = {id: f"{m['name'] or id} · {m['clicks']:,} clicks" for id, m in manifests.items()}
+        dataset_id = left.selectbox(
+            "Dataset", list(manifests), key="dataset", format_func=label.get, on_change=changed, persist_state="session"
+        )
+        if "preset" not in st.session_state:
+            st.session_state["preset"] = next(iter(PRESETS))
+            turn_to_preset()
+        preset = right.selectbox(
+            "Preset", list(PRESETS), key="preset", on_change=turn_to_preset, persist_state="session"
+        )
+        st.text(f"{PRESETS[preset].summary} Source: {PRESETS[preset].source}")
+        config = turn_knobs(preset, loading.dataset(workspace, dataset_id))
+        name = st.text_input(
+            "Name of the run", key="run name", placeholder=preset, max_chars=80, persist_state="session"
+        )
+        if st.button("Start", type="primary", icon=":material/play_arrow:", disabled=config is None):
+            run = start_run(workspace, dataset_id, config, name.strip(), preset)
+            address.choose("run", run.id)
+            st.rerun()
+
+
+def turn_to_preset() -> None:
+    knobs.set_all(PRESETS[st.session_state["preset"]].config)
+
+
+def turn_knobs(preset: str, dataset: Dataset) -> Config | None:
+    """The config that the knobs say, with what differs from the preset; None while a value is bad."""
+    wanted = PRESETS[preset].config
+    if wanted.model != "two_tower":
+        st.caption("A baseline: it has no knobs but how the log is cut and what is measured.")
+    settings = {}
+    front = [key for key in knobs.FRONT if wanted.model == "two_tower"]
+    for row in (front[:4], front[4:]):
+        for column, key in zip(st.columns(4), row, strict=False):
+            with column:
+                settings[key] = knobs.knob(key, dataset)
+    sections = {
+        section: keys
+        for section, keys in knobs.sections().items()
+        if wanted.model == "two_tower" or section in ("split", "pool", "eval")
+    }
+    with st.expander("All other knobs", icon=":material/tune:"):
+        for tab, keys in zip(st.tabs(list(sections)), sections.values(), strict=True):
+            with tab:
+                settings |= turn_section(keys, dataset)
+    try:
+        config = knobs.read(wanted.model, settings)
+    except UserError as error:
+        frame.complain(error)
+        return None
+    show_differences(wanted, config)
+    return config
+
+
+def turn_section(keys: list[str], dataset: Dataset) -> dict:
+    settings = {}
+    for start in range(0, len(keys), 3):
+        for column, key in zip(st.columns(3), keys[start : start + 3], strict=False):
+            with column:
+                settings[key] = knobs.knob(key, dataset)
+    return settings
+
+
+def show_differences(preset: Config, config: Config) -> None:
+    changed = differences(preset, config)
+    if changed:
+        st.text(
+            "Differs from the preset: " + ", ".join(f"{key} = {now} (was {was})" for key, (was, now) in changed.items())
+        )
+
+
+def show_active(workspace: Workspace) -> None:
+    """Running and queued runs, redrawn every second while there are any."""
+    active = [run.id for run in list_runs(workspace) if not run.bundled and run.state().state in ACTIVE]
+    if not active:
+        return
+    st.subheader("At work")
+
+    @st.fragment(run_every=_POLL)
+    def watch() -> None:
+        now = {run.id: run for run in list_runs(workspace) if run.id in active}
+        if any(id not in now or now[id].state().state not in ACTIVE for id in active):
+            st.rerun()
+        for id in active:
+            show_progress(now[id])
+        running = next((run for run in now.values() if run.state().state == "running"), None)
+        if running:
+            show_curves(running)
+
+    watch()
+
+
+def show_progress(run: Run) -> None:
+    state = run.state()
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            frame.state_badge(run)
+            st.text(words.run_name(run))
+            if st.button("Cancel", key=f"cancel {run.id}", icon=":material/stop:"):
+                cancel_run(run)
+                st.rerun()
+        if state.state == "running":
+            left = f", {words.duration(state.eta_s)} left" if state.eta_s is not None and state.stage == "train" else ""
+            st.progress(state.progress or 0.0, f"{state.stage or 'starting'}{left}")
+
+
+def show_curves(run: Run) -> None:
+    events = run.events()
+    epochs = pd.DataFrame([event for event in events if event["type"] == "epoch"])
+    steps = tables.step_losses(events)
+    if steps.empty and epochs.empty:
+        st.caption("Curves show once the first steps are done. A process takes some seconds to load its libraries.")
+        return
+    grid = [*st.columns(2), *st.columns(2)]
+    drawn = {"loss": figures.losses(epochs, steps), "validation-recall": figures.validation_recall(epochs)}
+    if len(epochs) and isinstance(epochs.iloc[-1].get("positive_scores"), dict):
+        drawn["scores"] = figures.scores(epochs["positive_scores"].iloc[-1], epochs["negative_scores"].iloc[-1])
+    if len(epochs):
+        drawn["health"] = figures.health(epochs)
+    for column, (name, figure) in zip(grid, drawn.items(), strict=False):
+        with column:
+            frame.chart(figure, f"{name}-{run.id}")
+
+
+def show_runs(workspace: Workspace) -> None:
+    st.subheader("Runs")
+    runs = loading.all_runs(workspace)
+    if not runs:
+        st.text("No run yet: start one above.")
+        return
+    frame.table(run_table(workspace, runs), "runs", height=min(360, 38 + 35 * len(runs)))
+    by_id = {run.id: run for run in runs}
+    changed = address.one("run", list(by_id))
+    chosen = st.selectbox(
+        "Open a run",
+        list(by_id),
+        key="run",
+        format_func=lambda id: words.run_label(by_id[id]),
+        on_change=changed,
+        persist_state="session",
+    )
+    show_run(workspace, by_id[chosen])
+
+
+def run_table(workspace: Workspace, runs: list[Run]) -> pd.DataFrame:
+    datasets = {manifest["id"]: manifest["name"] for manifest in workspace.datasets()}
+    rows = []
+    for run in runs:
+        state = run.state().state
+        headline = loading.metrics(run)["metrics"].get(_HEADLINE, {}) if state == "finished" else {}
+        rows.append(
+            {
+                "run": words.run_name(run),
+                # the table is not redrawn every second, the panel above is
+                "state": "at work, see above" if state in ACTIVE else words.STATES[state][0],
+                _HEADLINE: words.interval(headline) if state == "finished" else "",
+                "preset": run.preset,
+                "dataset": datasets.get(run.dataset, "deleted"),
+                "id": run.id,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def show_run(workspace: Workspace, run: Run) -> None:
+    state = run.state()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if state.state not in ACTIVE:
+            frame.state_badge(run)
+        if state.state == "finished":
+            st.page_link(
+                "pages/users.py", label="Its users", icon=":material/person_search:", query_params={"run": run.id}
+            )
+            st.page_link(
+                "pages/compare.py", label="Compare", icon=":material/balance:", query_params={"dataset": run.dataset}
+            )
+        if state.state not in ACTIVE and not run.bundled:
+            ask_delete(workspace, run)
+    if state.state == "finished":
+        show_headline(run)
+        if run.config.model == "two_tower":
+            show_curves(run)
+    elif state.state not in ACTIVE:
+        show_failure(run, state.reason)
+
+
+def show_headline(run: Run) -> None:
+    metrics, facts = loading.metrics(run)["metrics"], loading.metrics(run)["facts"]
+    with st.container(horizontal=True):
+        for k in sorted(run.config.eval.k):
+            st.metric(f"recall@{k}", words.interval(metrics.get(f"recall@{k}", {})), border=True, width=260)
+    health = facts.get("health")
+    if health and health["collapsed"]:
+        st.warning(
+            "This model has collapsed: its user vectors are nearly all alike. "
+            "Lower the learning rates or raise the temperature.",
+            icon=":material/warning:",
+        )
+
+
+def show_failure(run: Run, reason: str) -> None:
+    if reason:
+        st.error(words.as_markdown(reason), icon=":material/error:")
+    log = run.log_tail(20)
+    if log:
+        st.caption("The last lines of its log")
+        st.code(log, language=None, wrap_lines=True)
+
+
+def ask_delete(workspace: Workspace, run: Run) -> None:
+    with st.popover("Delete", icon=":material/delete:"):
+        st.text("The run goes for good, with its vectors and recall lists.")
+        if st.button("Delete it for good", type="primary", key=f"delete {run.id}"):
+            delete_run(workspace, run)
+            address.forget("run")
+            st.rerun()
+
+
+main()

@@ -1,0 +1,62 @@
+from dssm_core.workspace import Workspace
+
+
+def _with_source(at, source):
+    at.segmented_control(key="source").set_value(source)
+    return at.run()
+
+
+def test_a_demo_log_is_made_and_opened(open_page, tmp_path):
+    at = open_page("pages/data.py", tmp_path)
+    for name, value in (("users", 40), ("articles", 40), ("days", 3)):
+        at.number_input(key=f"demo {name}").set_value(value)
+    at.button[0].click().run()
+    assert not at.exception
+    assert "Accepted" in at.success[0].value
+    assert at.selectbox(key="dataset").value == Workspace(tmp_path, bundled=None).datasets()[0]["id"]
+
+
+def test_a_file_that_is_not_there_is_told_and_what_was_typed_is_kept(open_page, tmp_path):
+    at = _with_source(open_page("pages/data.py", tmp_path), "Files on this machine")
+    at.text_input(key="path exposures").set_value("/nowhere/log.txt")
+    at.button[0].click().run()
+    assert "no such file" in at.error[0].value
+    assert at.text_input(key="path exposures").value == "/nowhere/log.txt"
+
+
+def test_without_exposures_the_missing_table_is_named(open_page, tmp_path):
+    at = _with_source(open_page("pages/data.py", tmp_path), "Upload files")
+    at.button[0].click().run()
+    assert "exposures" in at.error[0].value
+
+
+def test_an_uploaded_log_is_read_with_its_mapping_and_its_copy_removed(open_page, tmp_path):
+    at = _with_source(open_page("pages/data.py", tmp_path), "Upload files")
+    at.selectbox(key="upload format").set_value("generic").run()
+    rows = "".join(f"u{i % 5},a{i % 7},{1_600_000_000 + 3600 * i},{i % 6}\n" for i in range(80))
+    at.file_uploader(key="upload exposures 0").set_value(("../<b>x.csv", f"reader,a,t,r\n{rows}".encode(), "text/csv"))
+    for name, column in (("user_id", "reader"), ("article_id", "a"), ("expo_time", "t")):
+        at.text_input(key=f"upload map {name}").set_value(column)
+    at.text_input(key="upload rule").set_value("r>=4")
+    at.button[0].click().run()
+    assert not at.exception
+    assert not at.error
+    assert Workspace(tmp_path, bundled=None).datasets()[0]["exposures"] == 80
+    assert not list((tmp_path / "uploads").rglob("upload*.*"))
+
+
+def test_a_split_that_cannot_be_made_is_told_in_a_sentence(open_page, small_workspace):
+    at = open_page("pages/data.py", small_workspace)
+    at.number_input(key="split test_days").set_value(300).run()
+    assert not at.exception
+    assert at.error
+
+
+def test_deleting_a_dataset_asks_first(open_page, tmp_path):
+    at = open_page("pages/data.py", tmp_path)
+    for name in ("users", "articles"):
+        at.number_input(key=f"demo {name}").set_value(60)
+    at.button[0].click().run()
+    at.button(key="delete dataset").click().run()
+    assert not at.exception
+    assert Workspace(tmp_path, bundled=None).datasets() == []

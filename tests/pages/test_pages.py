@@ -1,0 +1,24 @@
+"""Every page: opened cold in an empty workspace and in a full one, without an exception."""
+
+import pytest
+
+PAGES = ("app.py", "pages/data.py", "pages/train.py", "pages/users.py", "pages/compare.py")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_in_an_empty_workspace_and_says_what_to_do(page, open_page, tmp_path):
+    at = open_page(page, tmp_path)
+    assert not at.exception
+    assert at.title
+    assert any(word in text for text in _texts(at) for word in ("dataset", "run"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_in_a_full_workspace_without_an_error(page, open_page, small_workspace):
+    at = open_page(page, small_workspace)
+    assert not at.exception
+    assert not at.error
+
+
+def _texts(at) -> list[str]:
+    return [element.value for kind in (at.markdown, at.text, at.info, at.caption) for element in kind]

@@ -1,0 +1,91 @@
+import shutil
+
+import pytest
+
+from dssm_core.config import KEYS
+from dssm_core.presets import PRESETS
+from dssm_core.runs import Run, describe_run, write_status
+from dssm_core.workspace import Workspace
+from lab import knobs
+from tests.pages.conftest import TRAINED
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The calls of start_run, which here only writes the run's folder."""
+    calls = []
+
+    def start(workspace, dataset, config, name, preset):
+        folder = workspace.new_run_folder("20270101-000000-000000")
+        describe_run(folder, dataset, config, name, preset)
+        write_status(folder, "failed", "it was only a test")
+        (folder / "log.txt").write_text("line one\nline two\n")
+        calls.append((config, name, preset))
+        return Run(folder)
+
+    monkeypatch.setattr("dssm_core.runs.start_run", start)
+    return calls
+
+
+@pytest.fixture
+def own_workspace(small_workspace, tmp_path):
+    """A copy that a test may write to."""
+    return shutil.copytree(small_workspace, tmp_path / "home")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_starting_a_preset_untouched_starts_exactly_its_config(preset, open_page, own_workspace, started):
+    at = open_page("pages/train.py", own_workspace)
+    at.selectbox(key="preset").set_value(preset).run()
+    _start(at)
+    assert not at.exception
+    assert [(config, label) for config, _, label in started] == [(PRESETS[preset].config, preset)]
+
+
+def test_a_turned_knob_differs_from_the_preset_and_is_started(open_page, own_workspace, started):
+    at = open_page("pages/train.py", own_workspace)
+    at.number_input(key="knob train.epochs").set_value(2).run()
+    was = PRESETS[at.selectbox(key="preset").value].config.train.epochs
+    assert any(f"train.epochs = 2 (was {was})" in text.value for text in at.text)
+    _start(at)
+    assert started[0][0].train.epochs == 2
+
+
+def test_a_bad_value_is_told_and_nothing_can_be_started(open_page, own_workspace):
+    at = open_page("pages/train.py", own_workspace)
+    at.text_input(key="knob eval.k").set_value("ten").run()
+    assert not at.exception
+    assert "eval" in at.error[0].value
+    assert next(button for button in at.button if button.label == "Start").disabled
+
+
+def test_knobs_survive_a_look_at_another_page(open_page, own_workspace):
+    at = open_page("pages/train.py", own_workspace)
+    at.number_input(key="knob tower.dim").set_value(48).run()
+    at.switch_page("pages/data.py").run()
+    at.switch_page("pages/train.py").run()
+    assert at.number_input(key="knob tower.dim").value == 48
+
+
+def test_a_failed_run_shows_its_reason_and_its_log(open_page, own_workspace, started):
+    at = open_page("pages/train.py", own_workspace)
+    _start(at)
+    assert "it was only a test" in at.error[0].value
+    assert "line two" in at.code[0].value
+
+
+def test_a_finished_run_shows_its_curves_and_can_be_deleted(open_page, own_workspace):
+    at = open_page("pages/train.py", own_workspace, run=TRAINED)
+    assert len(at.get("plotly_chart")) == 4
+    at.button(key=f"delete {TRAINED}").click().run()
+    assert not at.exception
+    assert TRAINED not in {folder.name for folder in Workspace(own_workspace, bundled=None).run_folders()}
+
+
+def test_knobs_cover_every_key_but_the_model():
+    drawn = [*knobs.FRONT, *(key for keys in knobs.sections().values() for key in keys)]
+    assert sorted([*drawn, "model"]) == sorted(KEYS)
+
+
+def _start(at):
+    return next(button for button in at.button if button.label == "Start").click().run()

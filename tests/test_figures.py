@@ -1,0 +1,157 @@
+import html
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dssm_core.presets import PRESETS
+from lab import figures, palette, tables, words
+
+EPOCHS = pd.DataFrame(
+    {
+        "epoch": [1, 2, 3],
+        "loss": [3.0, 2.0, 1.0],
+        "validation_loss": [3.0, 2.5, 2.7],
+        "validation_recall@50": [0.1, 0.2, 0.15],
+        "distinct_users": [1.0, 1.0, 0.99],
+        "mean_cosine": [0.5, 0.3, 0.2],
+    }
+)
+STEPS = pd.DataFrame({"progress": [0.5, 1.0], "loss": [4.0, 3.0]})
+RUNS = pd.DataFrame(
+    {
+        "id": ["a", "b"],
+        "run": ["<b>mine</b>", "popular"],
+        "preset": ["in_batch", "popular"],
+        "value": [0.3, 0.2],
+        "low": [0.25, 0.15],
+        "high": [0.35, 0.25],
+    }
+)
+CURVES = pd.DataFrame(
+    {"run": ["a", "a", "b", "b"], "preset": ["in_batch"] * 4, "k": [1, 10, 1, 10], "value": [0.1, 0.5, 0.2, 0.4]}
+)
+SEGMENTS = pd.DataFrame(
+    {
+        "id": ["a", "a"],
+        "run": ["a", "a"],
+        "part": ["head", "tail"],
+        "held_out_clicks": [5, 1],
+        "recall": [0.8, 0.1],
+        "low": [0.7, np.nan],
+        "high": [0.9, np.nan],
+    }
+)
+DAYS = pd.DataFrame(
+    {"day": ["2021-07-01", "2021-07-02"], "part": ["train", "test"], "exposures": [10, 4], "clicks": [3, 1]}
+)
+POPULARITY = pd.DataFrame({"rank": [1, 2, 3], "exposures": [100, 10, 1], "clicks": [9, 1, 0]})
+OVERLAP = pd.DataFrame([[1.0, 0.25], [0.25, 1.0]], index=["a", "b"], columns=["a", "b"])
+HISTOGRAM = {"edges": [-1.0, 0.0, 1.0], "counts": [1, 3]}
+
+DRAWN = {
+    "metric_dots": figures.metric_dots(RUNS, "recall@50"),
+    "set_aside": figures.set_aside({"duplicate": 3, "bad time": 1}, 100),
+    "days": figures.days(DAYS, "clicks"),
+    "popularity": figures.popularity(POPULARITY, 0.4),
+    "losses": figures.losses(EPOCHS, STEPS),
+    "validation_recall": figures.validation_recall(EPOCHS),
+    "scores": figures.scores(HISTOGRAM, {"edges": [-1.0, 0.0, 1.0], "counts": [3, 1]}),
+    "health": figures.health(EPOCHS),
+    "recall_curves": figures.recall_curves(CURVES),
+    "segments": figures.segments(SEGMENTS, {"a": "in_batch"}, "article popularity", "recall@50"),
+    "overlap": figures.overlap(OVERLAP, 50),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_figure_has_a_title_that_fits_a_phone_and_named_axes(name):
+    layout = DRAWN[name].layout
+    assert all(0 < len(html.unescape(line)) <= 46 for line in layout.title.text.split("<br>"))
+    assert layout.xaxis.title.text
+    assert layout.yaxis.title.text or name in ("metric_dots", "set_aside", "segments")
+
+
+def test_titles_say_what_to_conclude():
+    assert figures.says_best(RUNS, "recall@50") == "<b>mine</b> is best: recall@50 30.0%, where popular has 20.0%"
+    assert figures.says_best(RUNS[1:], "recall@50") == "No trained run beats popular: recall@50 20.0%"
+    assert figures.says_losses(EPOCHS) == "The validation loss was lowest after epoch 2: from there it memorizes"
+    assert figures.says_losses(EPOCHS[:2]) == "The validation loss still falls: more epochs may help"
+    assert figures.says_health(EPOCHS) == "Healthy: 99% of the user vectors are distinct"
+    assert figures.says_health(EPOCHS.assign(distinct_users=0.1)) == "Collapsed: user vectors are nearly all alike"
+    assert figures.says_curves(CURVES) == "a leads from K = 10, b in the shortest list"
+    assert "0.50 above" in DRAWN["scores"].layout.title.text.replace("<br>", " ")
+    assert "25%" in DRAWN["overlap"].layout.title.text
+
+
+def test_text_from_logs_and_names_is_escaped():
+    assert "<b>" not in DRAWN["metric_dots"].to_json()
+    assert "&lt;b&gt;" in figures.set_aside({"<b>x</b>": 1}, 2).data[0].y[0]
+
+
+def test_figures_draw_before_the_first_epoch_is_over():
+    nothing = pd.DataFrame()
+    for figure in (figures.losses(nothing, STEPS), figures.validation_recall(nothing), figures.health(nothing)):
+        assert figure.layout.title.text
+
+
+def test_trained_presets_have_a_colour_each_and_baselines_are_grey():
+    trained = [name for name in PRESETS if name not in palette.BASELINES]
+    assert len({palette.look(name).colour for name in trained}) == min(len(trained), len(palette.HUES))
+    assert {palette.look(name).colour for name in palette.BASELINES} == {palette.GREY}
+    assert len({palette.look(name).symbol for name in palette.BASELINES}) == len(palette.BASELINES)
+
+
+def test_colours_stand_out_on_both_backgrounds():
+    for colour, background in itertools.product((*palette.HUES, palette.GREY), ("#FFFFFF", "#11171E")):
+        assert contrast(colour, background) >= 3
+
+
+def test_a_csv_holds_no_formula():
+    text = tables.csv(pd.DataFrame({"title": ["=1+1", "plain", "@x"], "n": [-1, 2, 3]})).decode("utf-8-sig")
+    assert text.splitlines() == ["title,n", "'=1+1,-1", "plain,2", "'@x,3"]
+
+
+def test_days_are_cut_in_the_dataset_s_time_zone(tasteful_dataset):
+    from dssm_core.config import Config
+    from dssm_core.split import make_split
+
+    config = Config()
+    table = tables.days(tasteful_dataset, make_split(tasteful_dataset, config.split, config.pool))
+    assert table["exposures"].sum() == len(tasteful_dataset.exposures)
+    assert table.loc[table["part"] == "test", "day"].unique().tolist() == ["2021-07-04"]
+
+
+def test_a_verdict_needs_an_interval_that_excludes_zero():
+    differences = pd.DataFrame({"run": ["a", "c"], "value": [0.1, -0.1], "low": [0.05, -0.2], "high": [0.15, 0.01]})
+    runs = pd.DataFrame([*RUNS.to_dict("records"), {**RUNS.iloc[0].to_dict(), "id": "c"}])
+    board = tables.leaderboard(runs, differences, "b")
+    assert board["verdict"].tolist() == ["▲ better", "the baseline", "not told apart"]
+
+
+def test_undefined_numbers_are_not_zero():
+    assert words.percent(None) == "n/a"
+    assert words.interval({"value": None, "low": None, "high": None}) == "n/a"
+    assert words.interval({"value": 0.213, "low": 0.2, "high": 0.224}) == "21.3% (20.0–22.4)"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(40, "40 s"), (200, "3 min 20 s"), (7500, "2 h 05 min"), (None, "n/a")])
+def test_durations_read_as_people_say_them(seconds, text):
+    assert words.duration(seconds) == text
+
+
+def test_markdown_in_a_name_is_shown_as_it_stands():
+    assert words.as_markdown("a*b* [x](y) :red[z]") == r"a\*b\* \[x\]\(y\) \:red\[z\]"
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG contrast of two #rrggbb colours."""
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
