@@ -25,7 +25,7 @@ bench: .venv/.installed
 
 # Rebuild the demo that ships in assets/.
 demo: .venv/.installed
-	$(PYTHON_IN) scripts/build_demo.py
+	$(PYTHON_IN) assets/build_demo.py
 
 clean:
 	rm -rf .venv

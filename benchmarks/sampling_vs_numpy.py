@@ -1,6 +1,6 @@
-"""`funrec_mix` for 50,000 users × 5 of 630,000 articles against one numpy.random.choice(p=…) a user.
+"""`funrec_mix`, 50,000 users × 5 of 630,000 articles, against a numpy.random.choice(p=…) a user.
 
-The plain way also excludes the user's own clicks, by drawing again; it is timed on 50 users a round. Rates are draws a second.
+The plain way excludes own clicks too, by drawing again; it is timed on 50 users a round. Rates are draws a second.
 """
 
 import sys

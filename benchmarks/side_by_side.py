@@ -59,7 +59,9 @@ def large_features(articles: int, rng: np.random.Generator) -> Features:
 def _side(sizes: dict[str, int], rng: np.random.Generator) -> Side:
     rows = next(iter(sizes.values()))
     firsts = np.cumsum([1, *sizes.values()])
-    fields = tuple(Field(name, [""] * n, int(first), 1) for (name, n), first in zip(sizes.items(), firsts, strict=False))
+    fields = tuple(
+        Field(name, [""] * n, int(first), 1) for (name, n), first in zip(sizes.items(), firsts, strict=False)
+    )
     values = [np.arange(rows), *(rng.integers(0, n, rows) for n in list(sizes.values())[1:])]
     slots = (np.stack(values, axis=1) + firsts[:-1]).astype(np.int32)
     return Side(fields, slots, np.ones(slots.shape, np.float32), int(firsts[-1]))

@@ -31,7 +31,9 @@ def main() -> None:
     rng = np.random.default_rng(0)
     users, articles, counts = large_counts(ARTICLES, rng)
     features = large_features(ARTICLES, rng)
-    config = with_settings(Config(), ["tower.hidden=[64]", "tower.dim=32", "train.batch_size=1024", "features.id_dropout=0"])
+    config = with_settings(
+        Config(), ["tower.hidden=[64]", "tower.dim=32", "train.batch_size=1024", "features.id_dropout=0"]
+    )
     none = np.zeros(0, np.int32)
 
     def learner_of(n: int, make):

@@ -15,10 +15,10 @@ from dssm_core.negatives import Draws, Strategy
 class Batches:
     """Several batches of B positives with their negatives.
 
-    `users`, `positives`: (steps, B) int32. `negatives`: (steps, B, k) int32 for each row's own, 0 where there is none;
-    (steps, S) for sets shared by the batch; (steps, 0) where they are the batch's other positives. `known` (steps, room,
-    2) int32 are the places (row, column) of a batch's shared negatives, or other positives, that the row's user is known
-    to have clicked; unused room holds row B, which no batch has.
+    `users`, `positives`: (steps, B) int32. `negatives`: (steps, B, k) int32 for each row's own, 0 where there is
+    none; (steps, S) for sets shared by the batch; (steps, 0) where they are the batch's other positives. `known`
+    (steps, room, 2) int32 are the places (row, column) of a batch's shared negatives, or other positives, that the
+    row's user is known to have clicked; unused room holds row B, which no batch has.
     """
 
     users: np.ndarray

@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -98,23 +97,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _demo(workspace: Workspace, options: argparse.Namespace) -> dict:
-    from dssm_core.demo import write_demo
+    from dssm_core.demo import ingest_demo, write_demo
 
     size = (options.users, options.articles, options.days, options.seed)
     if options.out:
         truth = write_demo(options.out, *size)
         return {"folder": str(options.out), "exposures": truth["exposures"]["rows_in"]}
-    with tempfile.TemporaryDirectory() as folder:
-        write_demo(Path(folder), *size)
-        return ingest_demo(workspace, Path(folder), f"demo {options.users} × {options.articles}")
-
-
-def ingest_demo(workspace: Workspace, folder: Path, name: str) -> dict:
-    """Ingest the three files that `write_demo` wrote."""
-    from dssm_core.ingest import ingest
-
-    files = (folder / "train_data.txt", folder / "user_info.txt", folder / "doc_info.txt")
-    return ingest(workspace, "yidian", *files, name=name)
+    return ingest_demo(workspace, *size)
 
 
 def _ingest(workspace: Workspace, options: argparse.Namespace) -> dict:

@@ -1,6 +1,7 @@
 """Writes a synthetic news log in the headerless `yidian` format, and says what tastes and dirt it planted."""
 
 import re
+import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,11 +34,14 @@ from dssm_core.demo_world import (
     plant,
 )
 from dssm_core.errors import UserError
-from dssm_core.workspace import write_json, written
+from dssm_core.ingest import Progress, ingest
+from dssm_core.workspace import Workspace, write_json, written
 
 START = 1_624_809_600_000
 """The log's first moment: 2021-06-28 00:00 in Asia/Shanghai, in milliseconds."""
 EXPOSURES_A_DAY = 17
+FILES = ("train_data.txt", "user_info.txt", "doc_info.txt")
+"""Exposures, users, articles."""
 LOG_DIRT = {
     "ragged row": 2e-4,
     "missing id": 1e-4,
@@ -66,6 +70,16 @@ _CSV = csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="non
 
 Lines = np.ndarray
 """Rows of a table as text, without line ends: an array of str objects."""
+
+
+def ingest_demo(
+    workspace: Workspace, users: int, articles: int, days: int, seed: int, progress: Progress | None = None
+) -> dict:
+    """Write a demo log of these sizes aside and ingest it; returns ingest's report."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_demo(Path(folder), users, articles, days, seed)
+        files = (Path(folder) / name for name in FILES)
+        return ingest(workspace, "yidian", *files, name=f"demo {users} × {articles}", progress=progress)
 
 
 def write_demo(

@@ -94,7 +94,7 @@ class Step:
 
     def _gradients(self, user_places, article_places, *inputs):
         """Loss and the summed gradient of each distinct row of the batch; updates the towers on the way."""
-        user_slots, user_weights, user_rows, article_slots, article_weights, article_rows, *rest = inputs
+        _, user_weights, user_rows, _, article_weights, article_rows, *rest = inputs
         with tf.GradientTape() as tape:
             tape.watch((user_rows, article_rows))
             users = self._model.users.vectors(user_rows, user_weights, training=True)
@@ -126,7 +126,7 @@ class Step:
         return LOSSES[loss.kind](positive, masked(negative, mask)), *cosines, mask
 
     def _negatives(self, users, articles, positives, negatives, log_q, batch):
-        """Of the negatives: cosine / temperature (B, negatives), ids and ln q (both (B, negatives) or (1, negatives))."""
+        """Of the negatives: cosine / temperature (B, negatives), ids and ln q (B or 1, negatives)."""
         temperature = self._config.loss.temperature
         if self._in_batch:
             return scores(users, articles, temperature), positives[None], log_q[None]

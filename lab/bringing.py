@@ -1,14 +1,14 @@
 """Brings a log into the workspace: a demo log made on the spot, uploaded files, or files on the machine."""
 
 import shutil
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from dssm_core.demo import write_demo
+from dssm_core.demo import ingest_demo
 from dssm_core.errors import UserError
 from dssm_core.formats import FORMATS, REQUIRED
 from dssm_core.ingest import ingest
@@ -39,11 +39,8 @@ def demo(workspace: Workspace) -> dict | None:
     )
     if not st.button("Make the demo log", type="primary", icon=":material/auto_awesome:"):
         return None
-    with st.spinner("Writing and reading the demo log …"), tempfile.TemporaryDirectory() as folder:
-        write_demo(Path(folder), **sizes)
-        files = {"exposures": "train_data.txt", "users": "user_info.txt", "articles": "doc_info.txt"}
-        paths = {table: Path(folder) / file for table, file in files.items()}
-        return _ingested(workspace, "yidian", paths, {"name": f"demo {sizes['users']} × {sizes['articles']}"})
+    with _bar("Writing and reading the demo log …") as progress:
+        return ingest_demo(workspace, **sizes, progress=progress)
 
 
 def uploads(workspace: Workspace) -> dict | None:
@@ -156,17 +153,17 @@ def _ingest_button(
 
 
 def _ingested(workspace: Workspace, format_: str, paths: dict[str, Path], options: dict) -> dict:
-    bar = st.progress(0.0, "Reading …")
     rest = {table: path for table, path in paths.items() if table != "exposures"}
+    with _bar("Reading …") as progress:
+        return ingest(workspace, format_, paths["exposures"], **rest, **options, progress=progress)
+
+
+@contextmanager
+def _bar(text: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar while the body works, which gets what moves it: (done, total)."""
+    bar = st.progress(0.0, text)
     try:
-        return ingest(
-            workspace,
-            format_,
-            paths["exposures"],
-            **rest,
-            **options,
-            progress=lambda done, total: bar.progress(min(1.0, done / max(1, total)), "Reading …"),
-        )
+        yield lambda done, total: bar.progress(min(1.0, done / max(1, total)), text)
     finally:
         bar.empty()
 

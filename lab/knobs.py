@@ -1,6 +1,5 @@
 """A widget for every config key, made from the config's own types, limits and descriptions."""
 
-from collections.abc import Sequence
 from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
@@ -8,17 +7,8 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from dssm_core.config import DESCRIPTIONS, KEYS, Config, flatten, unflatten, with_settings
 from dssm_core.dataset import Dataset
-from dssm_core.indexes import INDEXES
-from dssm_core.negatives import STRATEGIES
 from lab import words
 
-NAMES: dict[str, Sequence[str]] = {
-    "negatives.strategy": tuple(STRATEGIES),
-    "index.kind": tuple(INDEXES),
-    # their dicts live beside TensorFlow, which no page may load; a test holds these to them
-    "loss.kind": ("bce", "sampled_softmax", "in_batch_softmax"),
-    "tower.kind": ("dssm", "deepmatch"),
-}
 FRONT = (
     "negatives.strategy",
     "negatives.k",
@@ -61,8 +51,6 @@ def knob(key: str, dataset: Dataset) -> Any:
     """Draw the widget of a key and return its value."""
     annotation, limits = _field(key)
     common = {"key": _PREFIX + key, "help": words.as_markdown(DESCRIPTIONS[key]), "persist_state": "session"}
-    if key in NAMES:
-        return st.selectbox(key, NAMES[key], **common)
     if get_origin(annotation) is Literal:
         return st.selectbox(key, get_args(annotation), **common)
     if annotation is bool:
