@@ -90,13 +90,16 @@ class Run:
             return RunState("finished", progress=1.0)
         running = is_locked(self.folder)
         status = read_json(self.folder / "status.json")
-        if status["state"] not in ACTIVE:
+        if status["state"] in ("failed", "cancelled"):
             return RunState(status["state"], status["reason"])
+        if self.finished:  # in the moment since the first look
+            return RunState("finished", progress=1.0)
         if not running:
             return RunState(
                 "interrupted", "the run's process ended without a word: it was killed, or the machine stopped"
             )
-        return _progress(status["state"], self.events())
+        # a run is finished once its manifest says so, and until then still at work
+        return _progress("queued" if status["state"] == "queued" else "running", self.events())
 
     def events(self) -> list[dict]:
         """Everything it reported so far, in order; a torn last line is left out."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
@@ -11,7 +12,7 @@ import streamlit as st
 from dssm_core.errors import UserError
 from dssm_core.runs import Run
 from dssm_core.workspace import Workspace
-from lab import words
+from lab import tables, words
 
 _ASSETS = Path(__file__).parent.parent / "assets"
 _PAGES = (
@@ -24,15 +25,25 @@ _PAGES = (
 
 _HIT_COLOUR = "background-color: rgba(31, 158, 119, 0.2)"
 _COLUMNS = {
-    "hit": st.column_config.CheckboxColumn("hit", width=40, help="A held-out click that is in the recall list"),
+    "hit": st.column_config.TextColumn(
+        "hit", width=45, alignment="center", help="✓: a held-out click that is in the recall list"
+    ),
     "rank": st.column_config.NumberColumn(
         "rank", width=60, format="localized", help="Place in the recall list; past its end, the exact rank in the pool"
     ),
-    "score": st.column_config.NumberColumn("score", format="%.3f", width=70),
-    "title": st.column_config.TextColumn("title", width="medium"),
+    "cosine": st.column_config.NumberColumn(
+        "cosine", format="%.3f", width=70, help="Cosine of the user's and the article's vector"
+    ),
+    "score": st.column_config.NumberColumn("score", width=80, format="%.4g", help="What this baseline sorts by"),
+    "title": st.column_config.TextColumn("title", width=330, help="The article's title, or its id where it has none"),
+    "category": st.column_config.TextColumn("category", width=80),
+    "article": st.column_config.TextColumn("article", width=100, help="The article's id"),
     "time": st.column_config.TextColumn("time", width=130),
-    "age": st.column_config.TextColumn("age", width=80, help="How old the article was when the test began"),
-    "why": st.column_config.TextColumn("why", width=280),
+    "why": st.column_config.TextColumn("why", width=330, help="Why the held-out click is or is not in the list"),
+    **{
+        name: st.column_config.NumberColumn(name, width=80, format="%.0f" if name == "age (h)" else "%.1f")
+        for name in tables.AGES
+    },
 }
 
 
@@ -77,8 +88,15 @@ def chart(figure: go.Figure, key: str) -> None:
 
 def table(rows: pd.DataFrame, key: str, height: int | str = "auto", **columns: object) -> None:
     """Show a table, hits marked. Columns are told by the names that all pages share, or by a config in `columns`."""
-    shown = rows.style.apply(_mark_hit, axis=1) if "hit" in rows else rows
-    st.dataframe(shown, key=key, hide_index=True, height=height, column_config=_COLUMNS | columns)
+    if "hit" in rows:
+        ticked = rows.assign(hit=np.where(rows["hit"], "✓", ""))
+        rows = ticked.style.apply(_mark_hit, axis=1)
+    st.dataframe(rows, key=key, hide_index=True, height=height, placeholder="–", column_config=_COLUMNS | columns)
+
+
+def all_rows(rows: pd.DataFrame, most: int = 12) -> int:
+    """The height (pixels) of a table that shows all its rows, or `most` of them and a part of the next."""
+    return 38 + 35 * len(rows) if len(rows) <= most else 38 + 35 * most + 17
 
 
 def _mark_hit(row: pd.Series) -> list[str]:

@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 
 from dssm_core import compare
-from dssm_core.dataset import Dataset
+from dssm_core.dataset import NO_TIME, Dataset
 from dssm_core.split import Split
 from lab import words
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _CURVE_KS = (1, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000, 10_000)
 _RESAMPLES = 200
+_HOUR_MS = 3_600_000
+_HOURS_READ_AS_DAYS = 96
 
 
 def metric_rows(names: dict[str, str], presets: dict[str, str], metrics: dict[str, dict], metric: str) -> pd.DataFrame:
@@ -105,6 +107,11 @@ def segments(metrics: dict[str, dict], names: dict[str, str], segment: str, metr
     return pd.DataFrame(rows, columns=["id", "run", "part", "held_out_clicks", "recall", "low", "high"])
 
 
+def configs(differing: pd.DataFrame) -> pd.DataFrame:
+    """The knobs in which runs differ, a row a run and a column a knob, from compare.config_differences."""
+    return differing.set_index("key").T.rename_axis(None, axis=1).rename_axis("run").reset_index()
+
+
 def _renamed(metric: dict) -> dict:
     return {"recall": metric["value"], "low": metric["low"], "high": metric["high"]}
 
@@ -175,49 +182,80 @@ def _three_digits(value: float | None) -> str:
 
 
 def history(dataset: Dataset, split: Split, user: int) -> pd.DataFrame:
-    """A user's train clicks, latest first: columns time, title, article, category, age (when clicked)."""
+    """A user's train clicks, latest first: columns time, title, category, age (when clicked), article."""
     rows = split.train[dataset.exposures.user[split.train] == user]
     rows = rows[dataset.exposures.click[rows]]
     times = dataset.exposures.time[rows] if dataset.exposures.time is not None else np.zeros(len(rows), np.int64)
     order = np.argsort(-times, kind="stable")
     rows, times = rows[order], times[order]
     table = articles(dataset, dataset.exposures.article[rows])
-    table.insert(0, "time", [words.day_time(int(time), dataset.timezone) for time in times])
-    return table
+    table["time"] = [words.day_time(int(time), dataset.timezone) for time in times]
+    table = _with_age(table, dataset, dataset.exposures.article[rows], times)
+    return _ordered(table, "time", "title", "category", *AGES, "article")
 
 
-def recall_list(dataset: Dataset, split: Split, recall: pd.DataFrame, user: int, k: int) -> pd.DataFrame:
-    """A user's K recalled articles: columns rank, hit, title, article, category, age (at the cutoff), score."""
+def recall_list(
+    dataset: Dataset, split: Split, recall: pd.DataFrame, user: int, k: int, score: str = "score"
+) -> pd.DataFrame:
+    """A user's K recalled articles: columns rank, hit, title, category, age (at the cutoff), `score`, article."""
     mine = recall[(recall["user"] == user) & (recall["rank"] <= k)].sort_values("rank")
     table = articles(dataset, mine["article"].to_numpy())
     table.insert(0, "rank", mine["rank"].to_numpy())
     table.insert(1, "hit", mine["hit"].to_numpy())
-    table["age"] = [words.age(int(ctime), split.cutoff) for ctime in dataset.ctime[mine["article"].to_numpy()]]
-    table["score"] = mine["score"].to_numpy()
-    return table
+    table[score] = mine["score"].to_numpy()
+    rows = mine["article"].to_numpy()
+    table = _with_age(table, dataset, rows, np.full(len(rows), split.cutoff or NO_TIME))
+    return _ordered(table, "rank", "hit", "title", "category", *AGES, score, "article")
 
 
-def held_out_list(dataset: Dataset, held_out: pd.DataFrame, user: int, k: int) -> pd.DataFrame:
-    """A user's held-out clicks: columns hit (in the first K), rank, title, why, category, time, article.
+def held_out_list(
+    dataset: Dataset, held_out: pd.DataFrame, recall: pd.DataFrame, user: int, k: int, score: str = "score"
+) -> pd.DataFrame:
+    """A user's held-out clicks: columns hit (in the first K), rank, title, category, why, time, age (then), article.
 
     `rank` is the place in the recall list; past its end, the exact rank; missing for articles that do not qualify.
+    `score` is what the run's scores are called.
     """
     mine = held_out[held_out["user"] == user].sort_values(["time", "article"])
+    last = recall.loc[(recall["user"] == user) & (recall["rank"] == k), "score"]
     place = mine["list_rank"].where(mine["list_rank"] > 0, mine["exact_rank"])
     table = articles(dataset, mine["article"].to_numpy())
     table.insert(0, "hit", ((mine["list_rank"] > 0) & (mine["list_rank"] <= k)).to_numpy())
     table.insert(1, "rank", place.astype("Int64").replace(0, pd.NA).to_numpy())
-    table["why"] = [_why(row, k) for row in mine.itertuples()]
+    table["why"] = [_why(row, k, score, last.iloc[0] if len(last) else np.nan) for row in mine.itertuples()]
     table["time"] = [words.day_time(int(time), dataset.timezone) for time in mine["time"]]
-    order = ["hit", "rank", "title", "why", "category", "time", "article"]
-    return table[[name for name in order if name in table]]
+    table = _with_age(table, dataset, mine["article"].to_numpy(), mine["time"].to_numpy())
+    return _ordered(table, "hit", "rank", "title", "category", "why", "time", *AGES, "article")
 
 
-def _why(click, k: int) -> str:
+def _why(click, k: int, score: str, last: float) -> str:
+    """The reason in words; an outranked click with its score and that of the list's last place."""
     drawn = f"; drawn as a negative for this user {words.counted(click.drawn, 'time')}" if click.drawn > 0 else ""
-    if click.list_rank > k:
-        return f"{words.REASONS['outranked']}: further down the list{drawn}"
-    return f"{words.REASONS['hit' if click.list_rank > 0 else click.reason]}{drawn}"
+    reason = "outranked" if click.list_rank > k else "hit" if click.list_rank > 0 else click.reason
+    known = reason == "outranked" and not np.isnan(click.score) and not np.isnan(last)
+    scores = f": {score} {click.score:.3g}, rank {k} has {last:.3g}" if known else ""
+    return f"{words.REASONS[reason]}{scores}{drawn}"
+
+
+AGES = ("age (h)", "age (days)")
+"""The names of a column of ages, by its unit."""
+
+
+def _with_age(table: pd.DataFrame, dataset: Dataset, rows: np.ndarray, times: np.ndarray) -> pd.DataFrame:
+    """`table` with the age of articles `rows` at `times` (ms), in hours or days, whichever reads better.
+
+    NaN where either time is unknown, below 0 for an article made later. No column where no age is known.
+    """
+    created = dataset.ctime[rows]
+    age = np.where((created > NO_TIME) & (times > NO_TIME), times - created, np.nan) / _HOUR_MS
+    if np.isnan(age).all():
+        return table
+    in_days = np.nanmedian(np.abs(age)) > _HOURS_READ_AS_DAYS
+    return table.assign(**{AGES[1] if in_days else AGES[0]: age / 24 if in_days else age})
+
+
+def _ordered(table: pd.DataFrame, *order: str) -> pd.DataFrame:
+    return table[[name for name in order if name in table]]
 
 
 def articles(dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:

@@ -9,8 +9,6 @@ import pandas as pd
 
 from dssm_core.runs import Run
 
-_DAY_MS = 86_400_000
-
 STATES = {
     "queued": ("waiting its turn", "gray", ":material/hourglass_empty:"),
     "running": ("running", "blue", ":material/play_circle:"),
@@ -23,7 +21,7 @@ STATES = {
 
 REASONS = {
     "hit": "in the list",
-    "not in pool": "not in the candidate pool: too old, or made too late",
+    "not in pool": "not in the candidate pool: too old, or created too late",
     "removed as seen": "taken out: the user had clicked it in train",
     "lost by the index": "near enough, but the index did not find it",
     "cold article": "the article was never shown in train",
@@ -52,16 +50,6 @@ def day_time(milliseconds: int, timezone: str) -> str:
     if not milliseconds:
         return ""
     return datetime.fromtimestamp(milliseconds / 1000, ZoneInfo(timezone)).strftime("%Y-%m-%d %H:%M")
-
-
-def age(created: int, at: int | None) -> str:
-    """How old an article made at `created` is at `at` (both milliseconds); "" where either is unknown."""
-    if not created or not at:
-        return ""
-    days = (at - created) / _DAY_MS
-    if days < 0:
-        return "made later"
-    return f"{days * 24:.0f} h" if days < 2 else f"{days:.0f} days"
 
 
 def duration(seconds: float | None) -> str:
@@ -95,6 +83,17 @@ def run_names(runs: list[Run]) -> dict[str, str]:
     return {
         run.id: name if names.count(name) == 1 else f"{name} ({run.id[-4:]})"
         for run, name in zip(runs, names, strict=True)
+    }
+
+
+def dataset_names(manifests: list[dict]) -> dict[str, str]:
+    """A name per dataset id, no two alike: where names repeat, when it was made is added."""
+    names = [manifest["name"] or manifest["id"] for manifest in manifests]
+    made = [f"{datetime.fromtimestamp(manifest['created']):%d %b %H:%M:%S}" for manifest in manifests]
+    return {
+        manifest["id"]: ("bundled: " if manifest["bundled"] else "")
+        + (name if names.count(name) == 1 else f"{name} ({when})")
+        for manifest, name, when in zip(manifests, names, made, strict=True)
     }
 
 

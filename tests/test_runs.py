@@ -1,3 +1,4 @@
+import fcntl
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from dssm_core.runs import (
     list_runs,
     open_run,
     start_run,
+    write_status,
 )
 from dssm_core.workspace import Workspace, save_dataset
 from tests.conftest import QUICK
@@ -120,3 +122,12 @@ def test_a_config_comes_back_from_its_file(tmp_path):
 def test_an_unknown_run_is_named(workspace):
     with pytest.raises(UserError, match="unknown run 'nope'"):
         open_run(workspace, "nope")
+
+
+def test_a_run_is_not_finished_before_its_manifest(tmp_path):
+    describe_run(tmp_path, "d", Config(), "mine", "")
+    write_status(tmp_path, "finished")
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert Run(tmp_path).state().state == "running"
+    assert Run(tmp_path).state().state == "interrupted"
