@@ -125,6 +125,7 @@ def ivf(vectors: np.ndarray, config: IndexConfig) -> Index:
     )
     lists.train(vectors)
     lists.add(vectors)
+    lists.nprobe = config.probes  # for those who load the saved index
     return _Ivf(lists, config.probes)
 
 

@@ -167,11 +167,12 @@ def open_run(workspace: Workspace, run_id: str) -> Run:
 
 def describe_run(folder: Path, dataset_id: str, config: Config, name: str, preset: str) -> None:
     """Write a new run's config.json and its first status.json."""
+    write_status(folder, "queued")
+    # last, since it is what makes the folder a run to others
     write_json(
         folder / "config.json",
         {"dataset": dataset_id, "name": name, "preset": preset, "created": time.time(), "config": flatten(config)},
     )
-    write_status(folder, "queued")
 
 
 def write_status(folder: Path, state: str, reason: str = "") -> None:
@@ -183,9 +184,9 @@ def start_run(workspace: Workspace, dataset_id: str, config: Config, name: str =
     """Start a run as a process of its own that outlives this one; it waits for the runs before it."""
     workspace.dataset_folder(dataset_id)
     folder = workspace.new_run_folder(new_id())
-    describe_run(folder, dataset_id, config, name or preset or config.negatives.strategy, preset)
     with (folder / "lock").open("w") as lock, (folder / "log.txt").open("w") as log:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        describe_run(folder, dataset_id, config, name or preset or config.negatives.strategy, preset)
         # the process inherits the lock itself, so there is no moment at which nobody holds it
         process = subprocess.Popen(
             [sys.executable, "-m", "dssm_core.child", str(workspace.home), folder.name],
