@@ -6,44 +6,42 @@ import streamlit as st
 from dssm_core.comparable import comparison_key
 from dssm_core.runs import Run
 from dssm_core.workspace import Workspace
-from lab import figures, frame, loading, tables, words
+from lab import address, comparing, figures, frame, loading, tables, words
 
-METRIC, K = "recall@50", 50
+_WANTED_K = 50
 
 
 def main() -> None:
     workspace = frame.start("Overview")
     with frame.plain_errors():
-        runs = headline_runs(workspace)
-        show_welcome(runs)
-        if runs:
-            show_finding(runs)
-            show_story(workspace, best_trained(runs))
+        groups = comparable_groups(workspace)
+        show_welcome(found=bool(groups))
+        if groups:
+            runs = choose_dataset(workspace, groups)
+            k = shown_k(runs[0])
+            show_finding(runs, f"recall@{k}")
+            show_story(workspace, loading.best_trained(runs, f"recall@{k}"), k)
 
 
-def headline_runs(workspace: Workspace) -> list[Run]:
-    """The largest set of finished runs that can be compared: the bundled demo's, else the visitor's own."""
-    finished = loading.finished_runs(workspace)
-    shown = [run for run in finished if run.bundled] or finished
-    groups: dict[str, list[Run]] = {}
-    for run in shown:
-        groups.setdefault(comparison_key(run.dataset, run.config), []).append(run)
-    return max(groups.values(), key=len, default=[])
+def comparable_groups(workspace: Workspace) -> dict[str, list[Run]]:
+    """For each dataset that has finished runs, the largest set of them that can be compared."""
+    groups: dict[tuple[str, str], list[Run]] = {}
+    there = {manifest["id"] for manifest in workspace.datasets()}
+    for run in (run for run in loading.finished_runs(workspace) if run.dataset in there):
+        groups.setdefault((run.dataset, comparison_key(run.dataset, run.config)), []).append(run)
+    largest: dict[str, list[Run]] = {}
+    for (dataset, _), runs in groups.items():
+        largest[dataset] = max(largest.get(dataset, []), runs, key=len)
+    return largest
 
 
-def best_trained(runs: list[Run]) -> Run:
-    """The run whose story is told: the best of those that were trained, else the best."""
-    trained = [run for run in runs if run.config.model == "two_tower"] or runs
-    return max(trained, key=lambda run: loading.metrics(run)["metrics"].get(METRIC, {}).get("value") or 0)
-
-
-def show_welcome(runs: list[Run]) -> None:
+def show_welcome(found: bool) -> None:
     st.title("Which articles does recall find?")
     st.markdown(
         "Train two-tower models on the exposure log of a news recommender, see which of the next day's clicks they "
         "recall, and compare ways to draw negatives on equal terms."
     )
-    if not runs:
+    if not found:
         st.info(
             "No run has finished yet. Make a demo log on the Data page, then train your first model.",
             icon=":material/info:",
@@ -55,16 +53,46 @@ def show_welcome(runs: list[Run]) -> None:
             st.switch_page("pages/train.py")
 
 
-def show_finding(runs: list[Run]) -> None:
-    names = words.run_names(runs)
+def choose_dataset(workspace: Workspace, groups: dict[str, list[Run]]) -> list[Run]:
+    """The runs to show: the newest own dataset's unless another is chosen, else the bundled ones."""
+    if len(groups) == 1:
+        return next(iter(groups.values()))
+    names = words.dataset_names(workspace.datasets())
+    changed = address.one("shown", list(groups))
+    chosen = st.selectbox(
+        "Results on",
+        list(groups),
+        key="shown",
+        format_func=lambda id: f"{names[id]} · {words.counted(len(groups[id]), 'run')}",
+        on_change=changed,
+        persist_state="session",
+    )
+    return groups[chosen]
+
+
+def shown_k(run: Run) -> int:
+    ks = run.config.eval.k
+    return _WANTED_K if _WANTED_K in ks else max(ks)
+
+
+def show_finding(runs: list[Run], metric: str) -> None:
     metrics = {run.id: loading.metrics(run)["metrics"] for run in runs}
-    table = tables.metric_rows(names, {run.id: run.preset for run in runs}, metrics, METRIC)
+    table = tables.metric_rows(words.run_names(runs), {run.id: run.preset for run in runs}, metrics, metric)
+    if table.empty:
+        st.text(f"Nobody clicked in the test period of these runs: {metric} is not defined.")
+        return
+    baseline = tables.best_baseline(table)
+    if baseline is not None:
+        differences = comparing.differences(runs, baseline["id"], metric)
+        st.subheader(words.as_markdown(figures.says_beaten(table, differences)))
+    frame.chart(figures.metric_dots(table, metric), "overview-recall")
     facts = loading.metrics(runs[0])["facts"]
-    frame.chart(figures.metric_dots(table, METRIC), "overview-recall")
     st.caption(
-        f"{words.counted(facts['held_out_clicks'], 'held-out click')} of {words.counted(facts['users'], 'user')}, "
-        f"{words.percent(facts['in_pool_share'])} of them on articles in the candidate pool of {facts['pool']:,}. "
-        "Grey: baselines, which nobody trains."
+        f"{metric}: the share of a user's clicks of the test period that is in the {metric.split('@')[1]} recalled "
+        f"articles. {words.counted(facts['held_out_clicks'], 'held-out click')} of "
+        f"{words.counted(facts['users'], 'user')}, {words.percent(facts['in_pool_share'])} of them on one of the "
+        f"{facts['pool']:,} articles that may be recalled. Lines: 95 % intervals. Grey: baselines, which are not "
+        "trained. Clearly: the interval of the difference, user by user, excludes 0."
     )
     st.page_link(
         "pages/compare.py",
@@ -74,31 +102,27 @@ def show_finding(runs: list[Run]) -> None:
     )
 
 
-def show_story(workspace: Workspace, run: Run) -> None:
+def show_story(workspace: Workspace, run: Run, k: int) -> None:
     dataset = loading.dataset(workspace, run.dataset)
     split = loading.split(dataset, workspace, run.config)
-    user = story_user(loading.held_out(run))
+    user = story_user(loading.held_out(run), k)
     if user is None:
         return
     st.subheader("Clicked and recalled: one user")
-    clicks = tables.held_out_list(dataset, loading.held_out(run), user, K)
+    score = words.score_name(run)
+    clicks = tables.held_out_list(dataset, loading.held_out(run), loading.recall(run), user, k, score)
     user_id = dataset.users["user_id"].iat[user]
     st.text(
-        f"User {user_id} clicked {words.counted(len(clicks), 'article')} in the test period; "
-        f"the {K} articles that {words.run_name(run)} recalls hold {clicks['hit'].sum()} of them."
+        f"User {user_id} {tables.says_history(tables.history(dataset, split, user))} In the test period the user then "
+        f"clicked {words.counted(len(clicks), 'article')}; the {k} articles that {words.run_name(run)} recalls hold "
+        f"{clicks['hit'].sum()} of them."
     )
-    left, right = st.columns(2)
-    with left:
-        st.markdown("**What the user then clicked**")
-        frame.table(clicks[["hit", "rank", "title", "why"]], "story-clicks")
-    with right:
-        st.markdown(f"**What was recalled**, best {K}, hits first")
-        recalled = tables.recall_list(dataset, split, loading.recall(run), user, K).sort_values(
-            ["hit", "rank"], ascending=[False, True]
-        )
-        frame.table(
-            recalled[[c for c in ("rank", "hit", "title", "category", "age") if c in recalled]], "story-recalled"
-        )
+    st.markdown("**What the user then clicked**")
+    shown = [name for name in ("hit", "rank", "title", "category", "why") if name in clicks]
+    frame.table(clicks[shown], "story-clicks", height=frame.all_rows(clicks))
+    st.markdown(f"**What was recalled**: {k} articles, best first")
+    recalled = tables.recall_list(dataset, split, loading.recall(run), user, k, score).drop(columns="article")
+    frame.table(recalled, "story-recalled", height=frame.all_rows(recalled, 10))
     st.page_link(
         "pages/users.py",
         label="Look at more users",
@@ -107,16 +131,16 @@ def show_story(workspace: Workspace, run: Run) -> None:
     )
 
 
-def story_user(held_out: pd.DataFrame) -> int | None:
-    """The user with most hits, one with misses too where there is one, of those with up to twelve held-out clicks."""
-    hit = (held_out["list_rank"] > 0) & (held_out["list_rank"] <= K)
-    users = hit.groupby(held_out["user"]).agg(["sum", "size"])
-    mixed = users[(users["sum"] > 0) & (users["size"] <= 12)]
-    return (
-        None
-        if mixed.empty
-        else int(mixed.assign(missed=mixed["sum"] < mixed["size"]).sort_values(["missed", "sum"]).index[-1])
-    )
+def story_user(held_out: pd.DataFrame, k: int) -> int | None:
+    """The user with most hits, one with misses too where there is one, of those with up to eight held-out clicks."""
+    hit = (held_out["list_rank"] > 0) & (held_out["list_rank"] <= k)
+    # a hit among the first five is seen without scrolling
+    early = hit & (held_out["list_rank"] <= 5)
+    users = pd.DataFrame({"hit": hit, "early": early}).groupby(held_out["user"]).agg(["sum", "size"])
+    hits, early, clicks = users[("hit", "sum")], users[("early", "sum")], users[("hit", "size")]
+    ordered = pd.DataFrame({"missed": hits < clicks, "early": early > 0, "hits": hits, "early_hits": early})
+    told = ordered[(hits > 0) & (clicks <= 8)].sort_values(["missed", "early", "hits", "early_hits"])
+    return None if told.empty else int(told.index[-1])
 
 
 main()

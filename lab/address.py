@@ -25,11 +25,12 @@ def one(key: str, options: Sequence, default: object = None) -> Callable[[], Non
 
 
 def many(key: str, options: Sequence, default: Sequence) -> Callable[[], None]:
-    """The same for a choice of several; an empty choice made by hand stays empty."""
+    """The same for a choice of several; an empty choice made by hand stays empty, one of unknown options does not."""
     by_text = {str(option): option for option in options}
     wanted = [by_text[text] for text in st.query_params.get_all(key) if text in by_text]
-    remembered = [option for option in st.session_state.get(key, default) if option in options]
-    st.session_state[key] = wanted or remembered
+    before = st.session_state.get(key, default)
+    remembered = [option for option in before if option in options]
+    st.session_state[key] = wanted or remembered or (list(default) if before else [])
     _write(key)
     return lambda: _write(key)
 

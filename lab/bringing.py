@@ -1,10 +1,13 @@
 """Brings a log into the workspace: a demo log made on the spot, uploaded files, or files on the machine."""
 
+import csv
+import gzip
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pyarrow.parquet
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
@@ -13,6 +16,7 @@ from dssm_core.errors import UserError
 from dssm_core.formats import FORMATS, REQUIRED
 from dssm_core.ingest import ingest
 from dssm_core.workspace import Workspace
+from lab import words
 
 TABLES = {
     "exposures": "Exposures",
@@ -22,6 +26,8 @@ TABLES = {
 }
 SUFFIXES = (".parquet", ".csv.gz", ".tsv.gz", ".txt.gz", ".csv", ".tsv", ".txt")
 _MAPPED = ("user_id", "article_id", "expo_time", "click", "title", "ctime", "cate", "split")
+_MOST_OFFERED = 200
+_LONGEST_HEADER = 1 << 16
 
 
 def demo(workspace: Workspace) -> dict | None:
@@ -53,10 +59,13 @@ def uploads(workspace: Workspace) -> dict | None:
         if file is not None:
             paths[table] = _kept(workspace, file)
             names.append(file.name)
-    options = _options("upload", format_)
+    options = _options("upload", format_, paths)
     # the copy's own name means nothing to anybody
     options["name"] = options["name"] or next(iter(names), "")
-    made = _ingest_button("Read the files", workspace, format_, paths, options)
+    try:
+        made = _ingest_button("Read the files", workspace, format_, paths, options)
+    except UserError as error:
+        raise _by_own_names(error, dict(zip(paths.values(), names, strict=True))) from None
     if made:
         for path in paths.values():
             shutil.rmtree(path.parent, ignore_errors=True)
@@ -75,7 +84,15 @@ def server_files(workspace: Workspace) -> dict | None:
         for column, (table, label) in zip(_pairs(), TABLES.items(), strict=True)
     }
     paths = {table: Path(text.strip()).expanduser() for table, text in typed.items() if text.strip()}
-    return _ingest_button("Read the files", workspace, format_, paths, _options("path", format_))
+    return _ingest_button("Read the files", workspace, format_, paths, _options("path", format_, paths))
+
+
+def _by_own_names(error: UserError, names: dict[Path, str]) -> UserError:
+    """The error with the names of the uploaded files in place of their copies'."""
+    text = str(error)
+    for path, name in names.items():
+        text = text.replace(str(path), name)
+    return UserError(text)
 
 
 SOURCES: dict[str, Callable[[Workspace], dict | None]] = {
@@ -91,12 +108,15 @@ def _pairs() -> list:
 
 
 def _format(source: str) -> str:
-    chosen = st.selectbox("Format", list(FORMATS), key=f"{source} format", persist_state="session")
+    formats = list(FORMATS)
+    chosen = st.selectbox(
+        "Format", formats, index=formats.index("generic"), key=f"{source} format", persist_state="session"
+    )
     st.caption(FORMATS[chosen].summary)
     return chosen
 
 
-def _options(source: str, format_: str) -> dict:
+def _options(source: str, format_: str, paths: dict[str, Path]) -> dict:
     """Name, time zone and, for a format that takes them, column mapping and click rule."""
     left, right = st.columns(2)
     options = {
@@ -112,21 +132,27 @@ def _options(source: str, format_: str) -> dict:
         or None,
     }
     if FORMATS[format_].mapped:
-        options |= _mapping(source)
+        options |= _mapping(source, column_names(paths.values()))
     return options
 
 
-def _mapping(source: str) -> dict:
+def _mapping(source: str, offered: list[str]) -> dict:
+    """The mapping and the click rule; columns are chosen from those of the files, or typed."""
     with st.expander("Columns and click rule", expanded=True):
-        st.caption("Name the file's column where it differs from ours.")
+        there = f" The files have {', '.join(offered)}." if offered else ""
+        st.caption(words.as_markdown(f"Choose or type the file's column where it differs from ours.{there}"))
         columns = [*st.columns(4), *st.columns(4)]
         typed = {
-            name: column.text_input(
+            name: column.selectbox(
                 f"{name}{' *' if name in REQUIRED['exposures'] else ''}",
+                offered,
+                index=None,
                 key=f"{source} map {name}",
                 placeholder=name,
+                accept_new_options=True,
                 persist_state="session",
             )
+            or ""
             for column, name in zip(columns, _MAPPED, strict=True)
         }
         rule = st.text_input(
@@ -140,6 +166,24 @@ def _mapping(source: str) -> dict:
         "mapping": {name: text.strip() for name, text in typed.items() if text.strip()} or None,
         "click": rule.strip() or None,
     }
+
+
+def column_names(paths: Iterable[Path]) -> list[str]:
+    """The names in the headers of files, to choose from; none of a file that cannot be read: ingest tells why."""
+    names: dict[str, None] = {}
+    for path in paths:
+        with suppress(OSError, EOFError, ValueError, csv.Error):
+            names |= dict.fromkeys(name for name in _header(path) if name)
+    return list(names)[:_MOST_OFFERED]
+
+
+def _header(path: Path) -> list[str]:
+    if path.suffix == ".parquet":
+        return pyarrow.parquet.read_schema(path).names
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig") as file:
+        line = file.readline(_LONGEST_HEADER).rstrip("\r\n")
+    return next(csv.reader([line], delimiter=max(",\t;|", key=line.count)), [])
 
 
 def _ingest_button(

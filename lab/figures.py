@@ -59,6 +59,24 @@ def says_best(table: pd.DataFrame, metric: str) -> str:
     return f"{best['run']} is best: {metric} {best['value']:.1%}, where {rival['run']} has {rival['value']:.1%}"
 
 
+def says_beaten(table: pd.DataFrame, differences: pd.DataFrame) -> str:
+    """How many trained runs beat the best baseline: `table` of `metric_rows`, `differences` from that baseline.
+
+    A run clearly beats it where the interval of the paired difference lies above 0.
+    """
+    trained = table[~table["preset"].isin(palette.BASELINES)]
+    rival = table.loc[table["preset"].isin(palette.BASELINES), "run"].iloc[0]
+    better = set(differences.loc[differences["low"] > 0, "run"])
+    n = int(trained["id"].isin(better).sum())
+    if trained.empty:
+        return f"No run has been trained yet; the best baseline is {rival}"
+    if len(trained) == 1:
+        verb = "clearly beats" if n else "is not clearly above"
+        return f"{trained['run'].iloc[0]} {verb} the best baseline, {rival}"
+    number = f"All {n}" if n == len(trained) else f"{n or 'None'} of {len(trained)}"
+    return f"{number} trained runs clearly beat the best baseline, {rival}"
+
+
 def set_aside(reasons: dict[str, int], rows_in: int) -> go.Figure:
     """A bar a reason for which input rows were set aside, most frequent on top."""
     ordered = sorted(reasons.items(), key=lambda item: item[1])
@@ -100,14 +118,17 @@ def days(table: pd.DataFrame, column: str) -> go.Figure:
     test, train = total.get("test", 0), total.get("train", 0) + total.get("validation", 0)
     title = f"{test:,} {column} to test on after the cut, {train:,} to train on before it"
     figure.update_layout(barmode="stack", bargap=0.25)
-    figure.update_xaxes(title="day", type="date", tickformat="%d %b", **_few_days(table["day"]))
+    figure.update_xaxes(title="day", type="date", **_day_ticks(table["day"]))
     figure.update_yaxes(title=f"{column} a day")
     return _finished(figure, title, legend=True)
 
 
-def _few_days(days: pd.Series) -> dict:
-    """One tick a day for short logs, where Plotly would put ticks at noon too."""
-    return {"dtick": 86_400_000} if days.nunique() <= 8 else {"nticks": 8}
+def _day_ticks(days: pd.Series) -> dict:
+    """One tick a day for short logs, where Plotly would put ticks at noon too; months and years for long ones."""
+    if days.nunique() <= 8:
+        return {"dtick": 86_400_000, "tickformat": "%d %b"}
+    long = pd.Timestamp(days.max()) - pd.Timestamp(days.min()) > pd.Timedelta(days=300)
+    return {"nticks": 6, "tickformat": "%b %Y"} if long else {"nticks": 8, "tickformat": "%d %b"}
 
 
 def popularity(table: pd.DataFrame, share: float) -> go.Figure:

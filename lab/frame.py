@@ -1,6 +1,6 @@
 """What every page starts with, and how every page shows a chart, an error and a run's state."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -94,7 +94,12 @@ def table(rows: pd.DataFrame, key: str, height: int | str = "auto", **columns: o
     st.dataframe(rows, key=key, hide_index=True, height=height, placeholder="–", column_config=_COLUMNS | columns)
 
 
-def all_rows(rows: pd.DataFrame, most: int = 12) -> int:
+def right_aligned(names: Iterable[str]) -> dict[str, object]:
+    """The configs of columns whose texts are numbers."""
+    return {name: st.column_config.TextColumn(name, alignment="right") for name in names}
+
+
+def all_rows(rows: Sized, most: int = 12) -> int:
     """The height (pixels) of a table that shows all its rows, or `most` of them and a part of the next."""
     return 38 + 35 * len(rows) if len(rows) <= most else 38 + 35 * most + 17
 

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dssm_core import leakage, runs, workspace
+from dssm_core.comparable import comparison_key
 from dssm_core.config import Config, flatten
 from dssm_core.dataset import Dataset
 from dssm_core.runs import Run
@@ -48,6 +49,24 @@ def all_runs(space: Workspace) -> list[Run]:
 def finished_runs(space: Workspace) -> list[Run]:
     """Runs that are whole, in the order of `all_runs`."""
     return [run for run in all_runs(space) if run.finished]
+
+
+def comparable(some: list[Run], with_: Run) -> list[Run]:
+    """Of some runs those that answer the same question as `with_`, itself included."""
+    wanted = comparison_key(with_.dataset, with_.config)
+    return [run for run in some if comparison_key(run.dataset, run.config) == wanted]
+
+
+def best_trained(some: list[Run], metric: str = "recall@50") -> Run:
+    """The best by a metric of those that were trained, else of all."""
+    trained = [run for run in some if run.config.model == "two_tower"] or some
+    return max(trained, key=lambda run: metrics(run)["metrics"].get(metric, {}).get("value") or 0)
+
+
+def first_shown(some: list[Run]) -> Run:
+    """Of runs in the order of `all_runs`, the one to open first: the newest own trained one, else the best bundled."""
+    own = [run for run in some if not run.bundled]
+    return next((run for run in own if run.config.model == "two_tower"), own[0]) if own else best_trained(some)
 
 
 def metrics(run: Run) -> dict:

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from dssm_core import compare
-from dssm_core.dataset import NO_TIME, Dataset
+from dssm_core.dataset import NO_TIME, UNKNOWN, Dataset
 from dssm_core.split import Split
-from lab import words
+from lab import palette, words
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _CURVE_KS = (1, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000, 10_000)
@@ -105,6 +105,23 @@ def segments(metrics: dict[str, dict], names: dict[str, str], segment: str, metr
         if row["segment"] == segment and row.get(metric, {}).get("value") is not None
     ]
     return pd.DataFrame(rows, columns=["id", "run", "part", "held_out_clicks", "recall", "low", "high"])
+
+
+def best_baseline(table: pd.DataFrame) -> pd.Series | None:
+    """The row of the best baseline in a table of `metric_rows`; None without one."""
+    baselines = table[table["preset"].isin(palette.BASELINES)]
+    return None if baselines.empty else baselines.iloc[0]
+
+
+def says_history(history: pd.DataFrame) -> str:
+    """A sentence without its subject on what a user clicked before; `history` is of `history`."""
+    if history.empty:
+        return "clicked nothing in train."
+    clicked = f"clicked {words.counted(len(history), 'article')} in train"
+    if "category" not in history:
+        return f"{clicked}."
+    most = history.loc[history["category"] != UNKNOWN, "category"].value_counts().head(3)
+    return f"{clicked}, most often {', '.join(f'{name} ({count})' for name, count in most.items())}."
 
 
 def configs(differing: pd.DataFrame) -> pd.DataFrame:
@@ -232,9 +249,9 @@ def _why(click, k: int, score: str, last: float) -> str:
     """The reason in words; an outranked click with its score and that of the list's last place."""
     drawn = f"; drawn as a negative for this user {words.counted(click.drawn, 'time')}" if click.drawn > 0 else ""
     reason = "outranked" if click.list_rank > k else "hit" if click.list_rank > 0 else click.reason
-    known = reason == "outranked" and not np.isnan(click.score) and not np.isnan(last)
-    scores = f": {score} {click.score:.3g}, rank {k} has {last:.3g}" if known else ""
-    return f"{words.REASONS[reason]}{scores}{drawn}"
+    if reason == "outranked" and not np.isnan(click.score) and not np.isnan(last):
+        return f"{score} {click.score:.3g}, rank {k} has {last:.3g}{drawn}"
+    return f"{words.REASONS[reason]}{drawn}"
 
 
 AGES = ("age (h)", "age (days)")
@@ -250,8 +267,10 @@ def _with_age(table: pd.DataFrame, dataset: Dataset, rows: np.ndarray, times: np
     age = np.where((created > NO_TIME) & (times > NO_TIME), times - created, np.nan) / _HOUR_MS
     if np.isnan(age).all():
         return table
-    in_days = np.nanmedian(np.abs(age)) > _HOURS_READ_AS_DAYS
-    return table.assign(**{AGES[1] if in_days else AGES[0]: age / 24 if in_days else age})
+    # adding 0 makes of -0 a plain 0
+    if np.nanmedian(np.abs(age)) > _HOURS_READ_AS_DAYS:
+        return table.assign(**{AGES[1]: np.round(age / 24, 1) + 0.0})
+    return table.assign(**{AGES[0]: np.round(age) + 0.0})
 
 
 def _ordered(table: pd.DataFrame, *order: str) -> pd.DataFrame:
@@ -281,7 +300,7 @@ def csv(table: pd.DataFrame) -> bytes:
     for column in safe.columns[[not pd.api.types.is_numeric_dtype(kind) for kind in safe.dtypes]]:
         safe[column] = [defused(value) for value in safe[column]]
     safe.columns = [defused(column) for column in safe.columns]
-    return safe.to_csv(index=False).encode("utf-8-sig")
+    return safe.to_csv(index=False, float_format="%.6g").encode("utf-8-sig")
 
 
 def defused(value: object) -> object:

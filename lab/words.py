@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections import Counter
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -69,7 +70,23 @@ def counted(number: int, noun: str) -> str:
 
 def run_label(run: Run) -> str:
     """What a run is called where one stands alone: its name, else its preset, and when it was started."""
-    return f"{run_name(run)} · {datetime.fromtimestamp(run.created):%d %b %H:%M}"
+    return f"{run_name(run)} · {'bundled' if run.bundled else started(run)}"
+
+
+def run_labels(runs: list[Run], manifests: list[dict]) -> dict[str, str]:
+    """The label of each run by its id, with its dataset's name where there is more than one dataset."""
+    if len({run.dataset for run in runs}) == 1:
+        return {run.id: run_label(run) for run in runs}
+    names = dataset_names(manifests)
+    return {
+        run.id: f"{run_name(run) if run.bundled else run_label(run)} · {names.get(run.dataset, 'a deleted dataset')}"
+        for run in runs
+    }
+
+
+def started(run: Run) -> str:
+    """When a run was made, on this machine's clock."""
+    return f"{datetime.fromtimestamp(run.created):%d %b %H:%M}"
 
 
 def run_name(run: Run) -> str:
@@ -77,13 +94,20 @@ def run_name(run: Run) -> str:
     return run.name or run.preset or run.config.model
 
 
+def score_name(run: Run) -> str:
+    """What the scores of a run's recall lists are: cosines of trained vectors, or whatever a baseline sorts by."""
+    return "cosine" if run.config.model == "two_tower" else "score"
+
+
 def run_names(runs: list[Run]) -> dict[str, str]:
-    """A short name per run id, no two alike: where names repeat, the last four characters of the id are added."""
-    names = [run_name(run) for run in runs]
-    return {
-        run.id: name if names.count(name) == 1 else f"{name} ({run.id[-4:]})"
-        for run, name in zip(runs, names, strict=True)
-    }
+    """A short name per run id, no two alike: where names repeat, when it was started is added, then part of its id."""
+    names = {run.id: run_name(run) for run in runs}
+    for added in (lambda run: "bundled" if run.bundled else started(run), lambda run: run.id[-4:]):
+        taken = Counter(names.values())
+        names = {
+            run.id: f"{names[run.id]} ({added(run)})" if taken[names[run.id]] > 1 else names[run.id] for run in runs
+        }
+    return names
 
 
 def dataset_names(manifests: list[dict]) -> dict[str, str]:

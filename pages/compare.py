@@ -1,17 +1,14 @@
 """Compare: runs side by side on the same users, against a baseline run of your choice."""
 
-import numpy as np
-import pandas as pd
 import streamlit as st
 
 from dssm_core import compare
 from dssm_core.comparable import comparison_key
 from dssm_core.runs import Run
 from dssm_core.workspace import Workspace
-from lab import address, figures, frame, loading, tables, words
+from lab import address, comparing, figures, frame, loading, tables, words
 
 MOST_RUNS = 24
-_RESAMPLES = 1000
 
 
 def main() -> None:
@@ -38,24 +35,28 @@ def main() -> None:
 
 
 def choose_runs(workspace: Workspace, finished: list[Run]) -> list[Run]:
-    named = {manifest["id"]: manifest["name"] for manifest in workspace.datasets()}
+    named = words.dataset_names(workspace.datasets())
     linked = [run for run in finished if run.id in st.query_params.get_all("compared")]
-    of_linked = linked[0].dataset if linked else st.session_state.get("dataset")
     datasets = list(dict.fromkeys(run.dataset for run in finished))
     if len(datasets) > 1:
-        changed = address.one("dataset", datasets, of_linked)
+        # not "dataset": a choice among those that have runs must not change what Data and Train have open
+        if linked and "compared_on" not in st.query_params:
+            st.session_state["compared_on"] = linked[0].dataset
+        changed = address.one("compared_on", datasets, st.session_state.get("dataset"))
         dataset = st.selectbox(
             "Dataset",
             datasets,
-            key="dataset",
-            format_func=lambda id: named.get(id, id),
+            key="compared_on",
+            format_func=lambda id: named.get(id, "a deleted dataset"),
             on_change=changed,
+            persist_state="session",
         )
     else:
         dataset = datasets[0]
     offered = {run.id: run for run in finished if run.dataset == dataset}
     labels = words.run_names(list(offered.values()))
-    changed = address.many("compared", list(offered), comparable_with_newest(list(offered.values())))
+    with_newest = loading.comparable(list(offered.values()), next(iter(offered.values())))
+    changed = address.many("compared", list(offered), [run.id for run in with_newest][:MOST_RUNS])
     chosen = st.multiselect(
         "Runs",
         list(offered),
@@ -67,11 +68,6 @@ def choose_runs(workspace: Workspace, finished: list[Run]) -> list[Run]:
     )
     warn_of_unlike([offered[id] for id in chosen])
     return [offered[id] for id in chosen]
-
-
-def comparable_with_newest(runs: list[Run]) -> list[str]:
-    wanted = comparison_key(runs[0].dataset, runs[0].config)
-    return [run.id for run in runs if comparison_key(run.dataset, run.config) == wanted][:MOST_RUNS]
 
 
 def warn_of_unlike(runs: list[Run]) -> None:
@@ -115,14 +111,17 @@ def show_leaderboard(runs: list[Run], baseline: Run, k: int) -> None:
     changed = address.one("metric", known, f"recall@{k}")
     metric = st.segmented_control("Metric", known, required=True, key="metric", on_change=changed)
     table = tables.metric_rows(names, presets, metrics, metric)
-    differences = paired(loading.stamps(runs), baseline.id, metric, runs)
+    differences = comparing.differences(runs, baseline.id, metric)
     board = tables.leaderboard(table, differences, baseline.id)
     frame.chart(figures.metric_dots(table, metric), "compare-metric")
+    rows = tables.readable(board, metric, names[baseline.id])
     frame.table(
-        tables.readable(board, metric, names[baseline.id]),
+        rows,
         "leaderboard",
+        frame.all_rows(board, 24),
         run=st.column_config.TextColumn("run", pinned=True),
         verdict=st.column_config.TextColumn("verdict", help="Told apart where the difference's interval excludes 0"),
+        **frame.right_aligned(rows.columns[1:3]),
     )
     st.caption(
         "Differences are taken user by user, on the users that both runs have. "
@@ -138,30 +137,19 @@ def show_catalogue(names: dict[str, str], metrics: dict[str, dict], known: list[
     table = tables.catalogue(names, metrics, [name for name in _catalogue_metrics(metrics, k) if name not in known])
     if len(table.columns) > 1:
         with st.expander("Which part of the catalogue is recalled"):
-            frame.table(table, "catalogue", run=st.column_config.TextColumn("run", pinned=True))
+            pinned = st.column_config.TextColumn("run", pinned=True)
+            frame.table(
+                table, "catalogue", frame.all_rows(table, 24), run=pinned, **frame.right_aligned(table.columns[1:])
+            )
 
 
 def _catalogue_metrics(metrics: dict[str, dict], k: int) -> list[str]:
     return [name for name in next(iter(metrics.values())) if name.endswith(f"@{k}")]
 
 
-@st.cache_data(max_entries=50, show_spinner="Comparing user by user …")
-def paired(stamps: tuple[str, ...], baseline: str, metric: str, _runs: list[Run]) -> pd.DataFrame:
-    tables_ = {run.id: loading.per_user(run) for run in _runs if metric in loading.per_user(run)}
-    return compare.paired_differences(tables_, baseline, [metric], _RESAMPLES, np.random.default_rng(0))
-
-
 def show_curves(runs: list[Run]) -> None:
     st.subheader("Recall by length of the list")
-    frame.chart(figures.recall_curves(curves(loading.stamps(runs), runs)), "compare-curves")
-
-
-@st.cache_data(max_entries=20, show_spinner="Counting hits …")
-def curves(stamps: tuple[str, ...], _runs: list[Run]) -> pd.DataFrame:
-    names = words.run_names(_runs)
-    held_out = {names[run.id]: loading.held_out(run) for run in _runs}
-    longest = {names[run.id]: max(run.config.eval.k) for run in _runs}
-    return tables.recall_curves(held_out, longest, {names[run.id]: run.preset for run in _runs})
+    frame.chart(figures.recall_curves(comparing.recall_curves(runs)), "compare-curves")
 
 
 def show_segments(runs: list[Run], k: int) -> None:
@@ -184,13 +172,7 @@ def show_overlap(runs: list[Run], k: int) -> None:
     if len(runs) < 2:
         return
     st.subheader("Do they recall the same articles?")
-    frame.chart(figures.overlap(overlaps(loading.stamps(runs), k, runs), k), "compare-overlap")
-
-
-@st.cache_data(max_entries=20, show_spinner="Comparing the lists …")
-def overlaps(stamps: tuple[str, ...], k: int, _runs: list[Run]) -> pd.DataFrame:
-    names = words.run_names(_runs)
-    return tables.overlap({names[run.id]: loading.recall(run) for run in _runs}, k)
+    frame.chart(figures.overlap(comparing.overlap(runs, k), k), "compare-overlap")
 
 
 def show_configs(runs: list[Run]) -> None:
@@ -203,7 +185,8 @@ def show_configs(runs: list[Run]) -> None:
     if differing.empty:
         st.text(f"Nothing, among {words.counted(len(shown), 'trained run' if shown is trained else 'run')}.")
         return
-    frame.table(differing, "configs")
+    rows = tables.configs(differing)
+    frame.table(rows, "configs", frame.all_rows(rows), run=st.column_config.TextColumn("run", pinned=True))
 
 
 main()

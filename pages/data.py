@@ -6,6 +6,7 @@ import streamlit as st
 from dssm_core.config import Config
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
+from dssm_core.split import Split
 from dssm_core.workspace import Workspace
 from lab import address, bringing, figures, frame, loading, tables, words
 
@@ -32,6 +33,7 @@ def main() -> None:
 def bring(workspace: Workspace) -> None:
     if done := st.session_state.pop("brought", None):
         st.success(done, icon=":material/check_circle:")
+        st.page_link("pages/train.py", label="Train on it", icon=":material/model_training:")
     with st.container(border=True):
         st.subheader("Bring a log")
         source = st.segmented_control(
@@ -58,7 +60,8 @@ def choose_dataset(workspace: Workspace) -> dict | None:
     if not manifests:
         return None
     changed = address.one("dataset", list(manifests))
-    label = {id: f"{m['name'] or id} · {m['exposures']:,} exposures" for id, m in manifests.items()}
+    names = words.dataset_names(list(manifests.values()))
+    label = {id: f"{names[id]} · {m['exposures']:,} exposures" for id, m in manifests.items()}
     return manifests[
         st.selectbox(
             "Dataset", list(manifests), key="dataset", format_func=label.get, on_change=changed, persist_state="session"
@@ -131,12 +134,27 @@ def show_split(workspace: Workspace, dataset: Dataset) -> None:
             frame.chart(figures.days(days, "clicks"), "clicks-a-day")
         cut = words.day_time(split.cutoff or 0, dataset.timezone) or "no one instant"
         st.caption(words.as_markdown(f"Days are cut in the time zone {dataset.timezone}. Test begins at {cut}."))
+        warn_of_left_out(dataset, split)
     st.subheader("Leakage report")
     guards = loading.guards(dataset, workspace, config)
-    frame.table(
-        pd.DataFrame([{"guard": guard.name, "count": guard.count, "what it means": guard.text} for guard in guards]),
-        "guards",
+    # a static table wraps its texts, where the other kind would cut them off
+    st.table(
+        pd.DataFrame(
+            [{"guard": guard.name, "count": guard.count, "what it means": guard.text} for guard in guards]
+        ).style.format(thousands=","),
+        hide_index=True,
     )
+
+
+def warn_of_left_out(dataset: Dataset, split: Split) -> None:
+    kept = len(split.train) + len(split.validation) + len(split.test)
+    share = 1 - kept / max(1, len(dataset.exposures))
+    if share > 0.5:
+        st.warning(
+            f"This split leaves out {words.percent(share)} of the exposures. Raise the train days, or choose another "
+            "split; on the Train page it is the knob split.",
+            icon=":material/warning:",
+        )
 
 
 def split_config(dataset: Dataset) -> Config:

@@ -7,7 +7,7 @@ from dssm_core.config import Config, differences
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.presets import PRESETS
-from dssm_core.runs import ACTIVE, Run, cancel_run, delete_run, list_runs, start_run
+from dssm_core.runs import ACTIVE, Run, RunState, cancel_run, delete_run, list_runs, start_run
 from dssm_core.workspace import Workspace
 from lab import address, figures, frame, knobs, loading, tables, words
 
@@ -35,7 +35,8 @@ def show_start(workspace: Workspace, manifests: dict[str, dict]) -> None:
     with st.container(border=True):
         left, right = st.columns(2)
         changed = address.one("dataset", list(manifests))
-        label = {id: f"{m['name'] or id} · {m['clicks']:,} clicks" for id, m in manifests.items()}
+        names = words.dataset_names(list(manifests.values()))
+        label = {id: f"{names[id]} · {m['clicks']:,} clicks" for id, m in manifests.items()}
         dataset_id = left.selectbox(
             "Dataset", list(manifests), key="dataset", format_func=label.get, on_change=changed, persist_state="session"
         )
@@ -108,7 +109,8 @@ def show_differences(preset: Config, config: Config) -> None:
 
 def show_active(workspace: Workspace) -> None:
     """Running and queued runs, redrawn every second while there are any."""
-    active = [run.id for run in list_runs(workspace) if not run.bundled and run.state().state in ACTIVE]
+    # oldest first: the one at work, then those that wait in their order
+    active = [run.id for run in list_runs(workspace)[::-1] if not run.bundled and run.state().state in ACTIVE]
     if not active:
         return
     st.subheader("At work")
@@ -165,14 +167,15 @@ def show_runs(workspace: Workspace) -> None:
     if not runs:
         st.text("No run yet: start one above.")
         return
-    frame.table(run_table(workspace, runs), "runs", height=min(360, 38 + 35 * len(runs)))
+    frame.table(run_table(workspace, runs), "runs", height=frame.all_rows(runs, 8), **frame.right_aligned([_HEADLINE]))
+    st.caption("Only runs of the same dataset, split, pool and lengths of the list can be compared.")
     by_id = {run.id: run for run in runs}
-    changed = address.one("run", list(by_id))
+    changed = address.one("run", list(by_id), runs[0].id if not runs[0].finished else loading.first_shown(runs).id)
     chosen = st.selectbox(
         "Open a run",
         list(by_id),
         key="run",
-        format_func=lambda id: words.run_label(by_id[id]),
+        format_func=words.run_labels(runs, workspace.datasets()).get,
         on_change=changed,
         persist_state="session",
     )
@@ -180,7 +183,7 @@ def show_runs(workspace: Workspace) -> None:
 
 
 def run_table(workspace: Workspace, runs: list[Run]) -> pd.DataFrame:
-    datasets = {manifest["id"]: manifest["name"] for manifest in workspace.datasets()}
+    datasets = words.dataset_names(workspace.datasets())
     rows = []
     for run in runs:
         state = run.state().state
@@ -192,6 +195,7 @@ def run_table(workspace: Workspace, runs: list[Run]) -> pd.DataFrame:
                 "state": "at work, see above" if state in ACTIVE else words.STATES[state][0],
                 _HEADLINE: words.interval(headline) if state == "finished" else "",
                 "preset": run.preset,
+                "started": words.started(run),
                 "dataset": datasets.get(run.dataset, "deleted"),
                 "id": run.id,
             }
@@ -209,23 +213,27 @@ def show_run(workspace: Workspace, run: Run) -> None:
                 "pages/users.py", label="Its users", icon=":material/person_search:", query_params={"run": run.id}
             )
             st.page_link(
-                "pages/compare.py", label="Compare", icon=":material/balance:", query_params={"dataset": run.dataset}
+                "pages/compare.py",
+                label="Compare",
+                icon=":material/balance:",
+                query_params={"compared": [r.id for r in loading.comparable(loading.finished_runs(workspace), run)]},
             )
         if state.state not in ACTIVE and not run.bundled:
             ask_delete(workspace, run)
     if state.state == "finished":
-        show_headline(run)
+        show_headline(workspace, run)
         if run.config.model == "two_tower":
             show_curves(run)
     elif state.state not in ACTIVE:
-        show_failure(run, state.reason)
+        show_end(run, state)
 
 
-def show_headline(run: Run) -> None:
+def show_headline(workspace: Workspace, run: Run) -> None:
     metrics, facts = loading.metrics(run)["metrics"], loading.metrics(run)["facts"]
     with st.container(horizontal=True):
         for k in sorted(run.config.eval.k):
             st.metric(f"recall@{k}", words.interval(metrics.get(f"recall@{k}", {})), border=True, width=260)
+    show_rival(workspace, run)
     health = facts.get("health")
     if health and health["collapsed"]:
         st.warning(
@@ -235,13 +243,30 @@ def show_headline(run: Run) -> None:
         )
 
 
-def show_failure(run: Run, reason: str) -> None:
-    if reason:
-        st.error(words.as_markdown(reason), icon=":material/error:")
+def show_rival(workspace: Workspace, run: Run) -> None:
+    """What the best baseline reaches on the same test: no number stands alone."""
+    metric = _HEADLINE if 50 in run.config.eval.k else f"recall@{max(run.config.eval.k)}"
+    runs = loading.comparable(loading.finished_runs(workspace), run)
+    metrics = {run.id: loading.metrics(run)["metrics"] for run in runs}
+    table = tables.metric_rows(words.run_names(runs), {run.id: run.preset for run in runs}, metrics, metric)
+    rival = tables.best_baseline(table)
+    if rival is not None and rival["id"] != run.id:
+        st.caption(
+            f"In brackets: 95 % intervals. The best baseline on the same test, {words.as_markdown(rival['run'])}, "
+            f"has {metric} {words.interval(rival.to_dict())}."
+        )
+
+
+def show_end(run: Run, state: RunState) -> None:
+    """How a run ended that did not finish, with the end of its log."""
+    if state.state == "failed":
+        st.error(words.as_markdown(state.reason or "It failed without a word."), icon=":material/error:")
+    elif state.state == "interrupted":
+        st.warning(words.as_markdown(state.reason), icon=":material/power_off:")
     log = run.log_tail(20)
     if log:
-        st.caption("The last lines of its log")
-        st.code(log, language=None, wrap_lines=True)
+        with st.expander("The last lines of its log"):
+            st.code(log, language=None, wrap_lines=True)
 
 
 def ask_delete(workspace: Workspace, run: Run) -> None:

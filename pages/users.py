@@ -22,7 +22,7 @@ def main() -> None:
                 ("pages/train.py", "Train one", ":material/model_training:"),
             )
             return
-        run, beside, k = choose_runs(runs)
+        run, beside, k = choose_runs(workspace, runs)
         dataset = loading.dataset(workspace, run.dataset)
         split = loading.split(dataset, workspace, run.config)
         user = choose_user(dataset, run, k)
@@ -31,12 +31,11 @@ def main() -> None:
             show_lists(workspace, dataset, [run, *([beside] if beside else [])], user, k)
 
 
-def choose_runs(runs: list[Run]) -> tuple[Run, Run | None, int]:
+def choose_runs(workspace: Workspace, runs: list[Run]) -> tuple[Run, Run | None, int]:
     by_id = {run.id: run for run in runs}
     first, second, third = st.columns([3, 3, 2])
-    newest = next((run.id for run in runs if run.config.model == "two_tower"), runs[0].id)
-    changed = address.one("run", list(by_id), newest)
-    label = {run.id: words.run_label(run) for run in runs}
+    changed = address.one("run", list(by_id), loading.first_shown(runs).id)
+    label = words.run_labels(runs, workspace.datasets())
     chosen = by_id[
         first.selectbox(
             "Run", list(by_id), key="run", format_func=label.get, on_change=changed, persist_state="session"
@@ -125,7 +124,7 @@ def show_user(dataset: Dataset, split: Split, user: int) -> None:
     with right:
         st.subheader(f"History: {words.counted(len(history), 'click')} in train")
         if len(history):
-            frame.table(history, "history", height=min(320, 38 + 35 * len(history)))
+            frame.table(history, "history", height=frame.all_rows(history, 8))
         else:
             st.text("No click in train: a cold user.")
 
@@ -134,26 +133,31 @@ def show_lists(workspace: Workspace, dataset: Dataset, runs: list[Run], user: in
     names = words.run_names(runs)
     for column, run in zip(st.columns(len(runs)), runs, strict=True):
         with column:
-            held_out = tables.held_out_list(dataset, loading.held_out(run), user, k)
+            held_out = tables.held_out_list(
+                dataset, loading.held_out(run), loading.recall(run), user, k, words.score_name(run)
+            )
             st.subheader("Held-out clicks" if len(runs) == 1 else words.as_markdown(names[run.id]))
             if held_out.empty:
                 st.text("This run was not evaluated on this user.")
                 continue
             found = f"{held_out['hit'].sum()} of {words.counted(len(held_out), 'held-out click')}"
             st.text(f"{found} in the {k} recalled articles{at_ranks(held_out)}.")
-            frame.table(held_out, f"held-out-{run.id}")
+            frame.table(held_out, f"held-out-{run.id}", height=frame.all_rows(held_out))
             st.subheader(f"Recall list: {k} articles")
             show_recalled(workspace, dataset, run, user, k)
 
 
 def at_ranks(held_out: pd.DataFrame) -> str:
-    ranks = sorted(held_out.loc[held_out["hit"], "rank"])
+    ranks = sorted(held_out.loc[held_out["hit"], "rank"].astype(int))
     return f", at rank {', '.join(map(str, ranks))}" if ranks else ""
 
 
 def show_recalled(workspace: Workspace, dataset: Dataset, run: Run, user: int, k: int) -> None:
-    recalled = tables.recall_list(dataset, loading.split(dataset, workspace, run.config), loading.recall(run), user, k)
-    frame.table(recalled, f"recalled-{run.id}", height=420)
+    split = loading.split(dataset, workspace, run.config)
+    recalled = tables.recall_list(dataset, split, loading.recall(run), user, k, words.score_name(run))
+    frame.table(recalled, f"recalled-{run.id}", height=frame.all_rows(recalled, 20))
+    if split.cutoff and any(name in recalled for name in tables.AGES):
+        st.caption("Age: when the test began; below 0, the article was created during the test.")
     st.download_button(
         "Download the list as CSV",
         tables.csv(recalled),

@@ -27,7 +27,9 @@ if [ ! -x .venv/bin/python ]; then
     command -v c++ >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null ||
         fail "no C++ compiler found, which Annoy needs: 'apt install g++' on Debian or Ubuntu, 'xcode-select --install' on macOS."
     "$python" -c 'import ensurepip, venv' 2>/dev/null ||
-        fail "this Python cannot make virtual environments: on Debian or Ubuntu, 'apt install python3-venv python3-dev'."
+        fail "this Python cannot make virtual environments: on Debian or Ubuntu, 'apt install python3-venv'."
+    "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
+        fail "this Python lacks its C headers, which Annoy needs: on Debian or Ubuntu, 'apt install python3-dev'."
     "$python" -m venv .venv
 fi
 supported .venv/bin/python || fail ".venv has a Python that is not 3.11 to 3.13: remove .venv and try again."

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from dssm_core.config import with_settings
 from dssm_core.dataset import Dataset, Exposures
@@ -21,6 +22,10 @@ QUICK = (
     "tower.dim=8",
 )
 """Settings under which the tasteful dataset trains in a second."""
+
+# how long an example takes says nothing on a busy machine
+settings.register_profile("lab", deadline=None)
+settings.load_profile("lab")
 
 HOUR = 3_600_000
 MONDAY = 1_624_809_600_000

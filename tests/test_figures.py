@@ -76,11 +76,23 @@ def test_every_figure_has_a_title_that_fits_a_phone_and_named_axes(name):
 def test_titles_say_what_to_conclude():
     assert figures.says_best(RUNS, "recall@50") == "<b>mine</b> is best: recall@50 30.0%, where popular has 20.0%"
     assert figures.says_best(RUNS[1:], "recall@50") == "No trained run beats popular: recall@50 20.0%"
+    better = pd.DataFrame({"run": ["a"], "low": [0.01]})
+    assert figures.says_beaten(RUNS, better) == "<b>mine</b> clearly beats the best baseline, popular"
+    assert figures.says_beaten(RUNS, better.assign(low=-0.1)).startswith("<b>mine</b> is not clearly above")
+    three = pd.concat([RUNS[:1].assign(id=id) for id in "ac"] + [RUNS[1:]])
+    assert figures.says_beaten(three, better) == "1 of 2 trained runs clearly beat the best baseline, popular"
+    assert figures.says_beaten(RUNS[1:], better).startswith("No run has been trained yet")
     assert figures.says_losses(EPOCHS) == "The validation loss was lowest after epoch 2: from there it memorizes"
     assert figures.says_losses(EPOCHS[:2]) == "The validation loss still falls: more epochs may help"
     assert figures.says_health(EPOCHS) == "Healthy: 99% of the user vectors are distinct"
     assert figures.says_health(EPOCHS.assign(distinct_users=0.1)) == "Collapsed: user vectors are nearly all alike"
     assert figures.says_curves(CURVES) == "a leads from K = 10, b in the shortest list"
+    crossing = pd.DataFrame({"run": list("aabba"), "k": [1, 10, 1, 10, 5], "value": [0.2, 0.5, 0.1, 0.4, 0.1]})
+    assert figures.says_curves(pd.concat([crossing, crossing[2:3].assign(k=5, value=0.3)]).sort_values("k")) == (
+        "a leads at K = 1 and 10, others in between"
+    )
+    few_clicks = SEGMENTS.assign(id="b", run="b", recall=[0.6, 0.9])
+    assert figures.says_segments(pd.concat([SEGMENTS, few_clicks]), "article age").startswith("By article age: a has")
     assert "0.50 above" in DRAWN["scores"].layout.title.text.replace("<br>", " ")
     assert "25%" in DRAWN["overlap"].layout.title.text
 
@@ -128,6 +140,25 @@ def test_a_verdict_needs_an_interval_that_excludes_zero():
     runs = pd.DataFrame([*RUNS.to_dict("records"), {**RUNS.iloc[0].to_dict(), "id": "c"}])
     board = tables.leaderboard(runs, differences, "b")
     assert board["verdict"].tolist() == ["▲ better", "the baseline", "not told apart"]
+
+
+def test_ages_are_in_the_unit_that_reads_best_and_unknown_ones_are_empty(tasteful_dataset):
+    created = tasteful_dataset.ctime[[1, 2]]
+    rows = pd.DataFrame({"title": ["x", "y"]})
+    hour = 3_600_000
+    young = tables._with_age(rows, tasteful_dataset, np.array([1, 2]), created + np.array([2, -3]) * hour)
+    old = tables._with_age(rows, tasteful_dataset, np.array([1, 2]), created + np.array([24, 480]) * 24 * hour)
+    assert young["age (h)"].tolist() == [2, -3]
+    assert old["age (days)"].tolist() == [24, 480]
+    assert list(tables._with_age(rows, tasteful_dataset, np.array([1, 2]), np.zeros(2))) == ["title"]
+
+
+def test_an_outranked_click_shows_its_score_and_that_of_the_last_place():
+    click = pd.Series({"reason": "outranked", "list_rank": 0, "score": 0.0427, "drawn": 2})
+    assert tables._why(click, 50, "cosine", 0.134) == (
+        "cosine 0.0427, rank 50 has 0.134; drawn as a negative for this user 2 times"
+    )
+    assert tables._why(click, 50, "cosine", np.nan).startswith("other articles scored higher")
 
 
 def test_undefined_numbers_are_not_zero():

@@ -75,15 +75,45 @@ def page(address):
         browser.close()
 
 
-def test_the_whole_journey(page, address):
+def test_the_whole_journey(page, address, tmp_path):
     for name in PAGES:
         _open(page, f"{address}/{name}")
         assert page.get_by_role("heading", level=1).count() == 1
+    _see_what_the_demo_found(page, address)
+    _mistype_a_column(page, address, tmp_path)
     _make_a_demo_log(page, address)
     _train_two_epochs(page, address)
     _look_at_a_user(page)
     _compare(page, address)
     assert page.complaints == []
+
+
+def _see_what_the_demo_found(page, address):
+    began = time.monotonic()
+    _open(page, address)
+    page.get_by_text(re.compile(r"\d+ trained runs clearly beat the best baseline")).wait_for()
+    page.locator(".js-plotly-plot").first.wait_for()
+    page.get_by_text("What was recalled").wait_for()
+    assert time.monotonic() - began < 10
+
+
+def _mistype_a_column(page, address, folder):
+    """It is told in a sentence, and what was typed stays."""
+    (folder / "log.csv").write_text("reader,article_id\nu,a\n")
+    _open(page, f"{address}/data")
+    page.get_by_text("Files on this machine").click()
+    _settle(page)
+    path = page.get_by_label("Exposures", exact=True)
+    path.fill(str(folder / "log.csv"))
+    path.press("Enter")
+    page.get_by_text("The files have reader, article").wait_for()
+    column = page.get_by_role("combobox", name="user_id *")
+    column.fill("raeder")
+    column.press("Enter")
+    _settle(page)
+    page.get_by_role("button", name="Read the files").click()
+    page.get_by_text("no column 'raeder'").wait_for()
+    assert column.input_value() == "raeder"
 
 
 def _make_a_demo_log(page, address):
@@ -101,7 +131,7 @@ def _make_a_demo_log(page, address):
 
 
 def _train_two_epochs(page, address):
-    page.get_by_role("link", name="Train").click()
+    page.get_by_role("link", name="Train on it").click()
     page.get_by_role("button", name="Start").wait_for()
     _settle(page)
     epochs = page.get_by_role("spinbutton", name="train.epochs")

@@ -1,5 +1,7 @@
 import json
+import shutil
 
+from dssm_core.workspace import read_json, write_json
 from tests.pages.conftest import TRAINED
 
 
@@ -28,6 +30,17 @@ def test_curves_segments_and_overlap_are_drawn(open_page, small_workspace):
     titles = [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in at.get("plotly_chart")]
     assert len(titles) == 4
     assert all(titles)
+
+
+def test_choosing_another_dataset_chooses_its_runs(open_page, small_workspace, tmp_path):
+    home = shutil.copytree(small_workspace, tmp_path / "home")
+    run = shutil.copytree(home / "runs" / "popular-first", home / "runs" / "popular-second")
+    write_json(run / "config.json", {**read_json(run / "config.json"), "dataset": "gone"})
+    at = open_page("pages/compare.py", home, compared=[TRAINED, "popular-first"])
+    assert at.selectbox(key="compared_on").value != "gone"
+    at.selectbox(key="compared_on").set_value("gone").run()
+    assert not at.exception
+    assert at.multiselect(key="compared").value == ["popular-second"]
 
 
 def test_no_run_chosen_is_asked_for(open_page, small_workspace):

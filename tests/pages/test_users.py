@@ -1,3 +1,5 @@
+import shutil
+
 import pandas as pd
 
 from tests.pages.conftest import TRAINED
@@ -36,9 +38,23 @@ def test_a_second_run_is_shown_beside_the_first(open_page, small_workspace):
     assert len(two.dataframe) == len(one.dataframe) + 2
 
 
+def test_ranks_are_whole_numbers_and_ages_are_in_the_lists(open_page, small_workspace):
+    at = open_page("pages/users.py", small_workspace, run=TRAINED, k="50")
+    assert any("at rank " in text.value and ".0" not in text.value for text in at.text)
+    assert {"rank", "title", "category", "age (h)", "cosine", "article"} <= set(at.dataframe[-1].value)
+
+
+def test_a_run_whose_dataset_was_deleted_is_told_in_a_sentence(open_page, small_workspace, tmp_path):
+    home = shutil.copytree(small_workspace, tmp_path / "home")
+    shutil.rmtree(home / "datasets")
+    at = open_page("pages/users.py", home, run=TRAINED)
+    assert not at.exception
+    assert "dataset" in at.error[0].value
+
+
 def test_hits_in_the_list_are_the_held_out_clicks_that_the_run_found(open_page, small_workspace):
     at = open_page("pages/users.py", small_workspace, run=TRAINED, k="50")
     held_out = pd.read_parquet(small_workspace / "runs" / TRAINED / "held_out.parquet")
     user = _per_user(small_workspace).set_index("user_id").at[at.selectbox(key="user").value, "user"]
     shown = at.dataframe[-1].value
-    assert shown["hit"].sum() == (held_out[held_out["user"] == user]["list_rank"] > 0).sum()
+    assert (shown["hit"] == "✓").sum() == (held_out[held_out["user"] == user]["list_rank"] > 0).sum()
