@@ -1,5 +1,7 @@
 """Questions asked of a finished run: measure it again another way, or recall for any user."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -9,8 +11,8 @@ from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.evaluation import Evaluation, evaluate
 from dssm_core.export import read_vectors
-from dssm_core.indexes import INDEXES
-from dssm_core.popularity import train_clicks
+from dssm_core.indexes import INDEXES, describe_index
+from dssm_core.popularity import seen_clicks
 from dssm_core.recommender import Recommender
 from dssm_core.retrieval import VectorRecommender
 from dssm_core.runs import Run
@@ -19,39 +21,63 @@ from dssm_core.workspace import Workspace, load_dataset
 
 
 def evaluate_run(workspace: Workspace, run: Run, config: Config) -> Evaluation:
-    """Measure a finished run again, without training, under another `config.eval` or `config.index`."""
+    """Measure a finished run again, without training, under another `config.eval` or `config.index`.
+
+    Its facts tell of the index too, as metrics.json does. A UserError for another index of a run without vectors.
+    """
+    if config.model != "two_tower" and config.index != run.config.index:
+        raise UserError(
+            f"run {run.id} is the baseline {config.model}, which has no vectors to index: leave --index out"
+        )
     dataset, split, recommender = _reopen(workspace, run, config)
-    return evaluate(recommender, dataset, split, config)
+    evaluation = evaluate(recommender, dataset, split, config)
+    if not isinstance(recommender, VectorRecommender):
+        return evaluation
+    queries = recommender.user_vectors[evaluation.lists.users]
+    index = describe_index(recommender.index, config.index, recommender.pool_vectors, queries, max(config.eval.k))
+    return replace(evaluation, facts={**evaluation.facts, "index": index})
 
 
 def recall_user(workspace: Workspace, run: Run, user_id: str, k: int) -> dict:
     """One user's `k` best articles and what became of each held-out click, with raw ids.
 
     Returns {"run", "user", "recall": [{"rank", "article_id", "score", "hit"}], "held_out": [{"article_id", "rank",
-    "reason"}]}; a held-out click's rank is its exact rank, 0 where it does not qualify. Read from the run's files where
-    they hold the user and lists long enough; else computed.
+    "reason"}]}; a held-out click's rank is its exact rank, None where it does not qualify. Read from the run's files
+    where they hold the user and lists long enough; else computed.
     """
-    held_out = run.held_out()
     dataset = load_dataset(workspace, run.dataset)
     user = dataset.user_row(user_id)
-    listed = run.recall().query("user == @user")
-    if not len(listed) or k > max(run.config.eval.k):
-        _, _, recommender = _reopen(workspace, run, run.config, dataset)
-        listed = _listed(recommender, user, k, held_out)
+    if user in run.per_user()["user"].to_numpy() and k <= max(run.config.eval.k):
+        recall, held_out = run.recall().query("user == @user"), run.held_out().query("user == @user")
+    else:
+        recall, held_out = _measured(workspace, run, dataset, user, k)
     ids = dataset.articles["article_id"].to_numpy(dtype=object)
-    mine = held_out.query("user == @user")
     return {
         "run": run.id,
         "user": user_id,
         "recall": [
             {"rank": int(row.rank), "article_id": ids[row.article], "score": float(row.score), "hit": bool(row.hit)}
-            for row in listed.query("rank <= @k").itertuples()
+            for row in recall.query("rank <= @k").itertuples()
         ],
         "held_out": [
-            {"article_id": ids[row.article], "rank": int(row.exact_rank), "reason": row.reason}
-            for row in mine.itertuples()
+            {"article_id": ids[row.article], "rank": int(row.exact_rank) or None, "reason": row.reason}
+            for row in held_out.itertuples()
         ],
     }
+
+
+def _measured(workspace: Workspace, run: Run, dataset: Dataset, user: int, k: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Recall list and held-out clicks of one user, as a run's files have them, for lists of at least `k`."""
+    _, split, recommender = _reopen(workspace, run, run.config, dataset)
+    length = min(max(k, *run.config.eval.k), len(split.pool))
+    config = run.config.model_copy(update={"eval": run.config.eval.model_copy(update={"k": [length]})})
+    rows = split.test[dataset.exposures.user[split.test] == user]
+    if dataset.exposures.click[rows].any():
+        evaluation = evaluate(recommender, dataset, replace(split, test=rows), config)
+        return evaluation.recall(), evaluation.held_out
+    lists = recommender.recall(np.array([user], np.int32), length)
+    frame = pd.DataFrame({"rank": np.arange(1, length + 1), "article": lists.articles[0], "score": lists.scores[0]})
+    return frame.assign(hit=False)[lists.articles[0] > 0], run.held_out().head(0)
 
 
 def _reopen(
@@ -65,14 +91,6 @@ def _reopen(
     if config.model != "two_tower":
         return dataset, split, BASELINES[config.model](dataset, split, config, np.random.default_rng(config.seed))
     (_, user_vectors), (pool, pool_vectors) = read_vectors(run, "users"), read_vectors(run, "articles")
-    seen = train_clicks(dataset, split) if config.pool.remove_seen else None
+    seen = seen_clicks(dataset, split) if config.pool.remove_seen else None
     index = INDEXES[config.index.kind](pool_vectors, config.index)
     return dataset, split, VectorRecommender(user_vectors, pool, pool_vectors, index, seen, len(dataset.articles))
-
-
-def _listed(recommender: Recommender, user: int, k: int, held_out: pd.DataFrame) -> pd.DataFrame:
-    lists = recommender.recall(np.array([user], np.int32), k)
-    articles, scores = lists.articles[0], lists.scores[0]
-    clicked = held_out.loc[held_out["user"] == user, "article"]
-    frame = pd.DataFrame({"rank": np.arange(1, k + 1), "article": articles, "score": scores})
-    return frame.assign(hit=np.isin(articles, clicked))[articles > 0]

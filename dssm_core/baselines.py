@@ -12,7 +12,7 @@ from dssm_core.clicks import UserArticles
 from dssm_core.config import Config
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
-from dssm_core.popularity import Popularity, train_clicks
+from dssm_core.popularity import Popularity, seen_clicks, train_clicks
 from dssm_core.recommender import RecallLists, Recommender
 from dssm_core.retrieval import block_length, exact_by_block, fill_lists, positions_in, seen_positions
 from dssm_core.split import Split
@@ -112,9 +112,13 @@ class LinearRecommender:
         return RecallLists(users, articles, scores)
 
     def _best(self, users: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        places, positions = seen_positions(self.seen, users, self._positions)
+        most_seen = np.bincount(places, minlength=1).max()
+        rest = np.arange(self._width, min(self._width + k + most_seen, len(self.order)))
         rows = self._scores(users)
-        rest = np.arange(self._width, min(self._width + k, len(self.order)))
         rows = np.hstack([rows, np.broadcast_to(_UNSCORED - rest.astype(np.float32), (len(users), len(rest)))])
+        inside = positions < rows.shape[1]
+        rows[places[inside], positions[inside]] = -np.inf
         best = _best_columns(rows, min(k, rows.shape[1]))
         scores = np.take_along_axis(rows, best, axis=1)
         return fill_lists(self.order[best], _shown(scores), scores == -np.inf, k)
@@ -122,29 +126,29 @@ class LinearRecommender:
     def exact(self, users: np.ndarray, articles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rank and score of each (user, article) pair, as in `Recommender.exact`."""
         positions = self._positions[articles]
-        scored = (positions >= 0) & (positions < self._width)
+        qualifies = positions >= 0
         if self.seen is not None:
-            scored &= ~self.seen.contains(users, articles)
+            qualifies &= ~self.seen.contains(users, articles)
         ranks, scores = np.zeros(len(users), np.int64), np.full(len(users), np.nan, np.float32)
+        scored, after = qualifies & (positions < self._width), qualifies & (positions >= self._width)
         ranks[scored], scores[scored] = exact_by_block(self._scores, self._width, users[scored], positions[scored])
-        after = positions >= self._width  # nobody clicked these in train, so nobody has seen them
-        seen = np.bincount(self._seen_scored(users)[0], minlength=len(users))
-        ranks[after], scores[after] = (positions - seen + 1)[after], 0
+        places, seen = seen_positions(self.seen, users, self._positions)
+        ahead = np.bincount(places[seen < positions[places]], minlength=len(users))
+        ranks[after], scores[after] = (positions - ahead + 1)[after], 0
         return ranks, _shown(scores)
 
     @property
     def _width(self) -> int:
         return self.weights.shape[1]
 
-    def _seen_scored(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return seen_positions(self.seen, users, self._positions)
-
     def _scores(self, users: np.ndarray) -> np.ndarray:
         product = self.clicks[users] @ self.weights
         scores = product.toarray() if sparse.issparse(product) else product
         by_order = _UNSCORED - np.arange(self._width, dtype=np.float32)
         scores = np.where(scores == 0, by_order, scores)
-        scores[self._seen_scored(users)] = -np.inf
+        places, positions = seen_positions(self.seen, users, self._positions)
+        scored = positions < self._width
+        scores[places[scored], positions[scored]] = -np.inf
         return scores
 
 
@@ -222,7 +226,7 @@ BASELINES: dict[str, Baseline] = {
 
 
 def _seen(dataset: Dataset, split: Split, config: Config) -> UserArticles | None:
-    return train_clicks(dataset, split) if config.pool.remove_seen else None
+    return seen_clicks(dataset, split) if config.pool.remove_seen else None
 
 
 def _ordered(dataset: Dataset, split: Split, config: Config, order: np.ndarray, scores: np.ndarray) -> Recommender:

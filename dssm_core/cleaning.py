@@ -116,7 +116,8 @@ def time_unit(texts: pa.Array) -> str:
     values, ok = to_integers(texts)
     if not ok.any() or ok.sum() < matches(texts, _DATE_TIME).sum():
         return DATE_TIMES
-    middle = np.median(np.abs(values[ok]))
+    some = np.abs(values[ok & (values != 0)])  # 0 is how logs write "no time"
+    middle = np.median(some) if len(some) else 0
     if middle < 1e11:
         return "seconds"
     return "milliseconds" if middle < 1e14 else "microseconds"
@@ -195,7 +196,7 @@ _COMPARISONS = {
     ">": np.greater,
     "<": np.less,
 }
-_COMPARISON = re.compile(r"\s*(?P<column>.+?)\s*(?P<sign>>=|<=|==|!=|>|<)\s*(?P<value>.*?)\s*")
+_COMPARISON = re.compile(r"\s*(?P<column>[^=<>!]+?)\s*(?P<sign>>=|<=|==|!=|>|<)\s*+(?![=<>!])(?P<value>.*?)\s*")
 
 
 @dataclass(frozen=True)

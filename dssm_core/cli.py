@@ -45,6 +45,13 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command, human=human)
         return added
 
+    _add_data_commands(add)
+    _add_train_commands(add)
+    _add_result_commands(add)
+    return parser
+
+
+def _add_data_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     demo = add("demo", _demo, _human_pairs, "write a synthetic news log, and ingest it unless --out is given")
     for name, default in (("users", 2000), ("articles", 2000), ("days", 7), ("seed", 0)):
         demo.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"default {default}")
@@ -55,15 +62,17 @@ def _parser() -> argparse.ArgumentParser:
     ingest.add_argument("--exposures", required=True, type=Path, metavar="FILE")
     for table in ("users", "articles", "test-exposures"):
         ingest.add_argument(f"--{table}", type=Path, metavar="FILE")
-    ingest.add_argument("--map", nargs="+", default=[], metavar="canonical=column", help="columns under other names")
+    ingest.add_argument(
+        "--map", nargs="+", default=[], action="extend", metavar="canonical=column", help="columns under other names"
+    )
     ingest.add_argument("--click", metavar="RULE", help="which rows are clicks, such as 'rating>=4'")
     ingest.add_argument("--timezone", metavar="TZ", help="where days begin, such as Asia/Shanghai")
     ingest.add_argument("--name", default="", help="a label")
-
     add("datasets", _datasets, _human_datasets, "list datasets")
-    add("runs", _runs, _human_runs, "list runs")
-    add("presets", _presets, _human_presets, "list presets with their keys")
 
+
+def _add_train_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    add("presets", _presets, _human_presets, "list presets with their keys")
     train = add("train", _train, _human_metrics, "train a model, or compute a baseline, and evaluate it")
     train.add_argument("--dataset", required=True, metavar="ID")
     train.add_argument("--preset", default="", metavar="P", help="start from this preset; see `presets`")
@@ -72,7 +81,11 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", type=int)
     train.add_argument("--name", default="", help="a label")
     train.add_argument("--detach", action="store_true", help="return at once; the run goes on by itself")
+    add("runs", _runs, _human_runs, "list runs")
+    add("cancel", _cancel, _human_pairs, "stop a queued or running run").add_argument("run")
 
+
+def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     evaluate = add("evaluate", _evaluate, _human_metrics, "measure a finished run again, without training")
     evaluate.add_argument("run")
     evaluate.add_argument("-k", metavar="10,50,200", help="lengths of the recall list")
@@ -90,10 +103,6 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("run")
     export.add_argument("--to", required=True, type=Path, metavar="DIR")
     export.add_argument("--format", default="parquet", help="parquet or funrec")
-
-    cancel = add("cancel", _cancel, _human_pairs, "stop a queued or running run")
-    cancel.add_argument("run")
-    return parser
 
 
 def _demo(workspace: Workspace, options: argparse.Namespace) -> dict:

@@ -90,7 +90,7 @@ class TowerConfig(_Section):
     kind: TowerName = Field("dssm", description="the network")
     dim: int = Field(32, ge=2, le=1024, description="length of the user and article vectors")
     embedding_dim: int = Field(16, ge=1, le=1024, description="length of each field's embedding")
-    hidden: list[int] = Field(
+    hidden: list[Annotated[int, Field(ge=1, le=65_536)]] = Field(
         [64],
         description="units of the hidden layers before the output; [] sums the fields' embeddings with no layers at all",
     )
@@ -168,9 +168,18 @@ class Config(_Section):
                 f"loss.kind in_batch_softmax takes the batch's other positives, not negatives.strategy {strategy}: "
                 "set loss.kind=sampled_softmax, or negatives.strategy=in_batch"
             )
+        if self.tower.kind == "deepmatch" and not self._fits_deepmatch():
+            raise ValueError(
+                "tower.kind deepmatch trains by its own in-batch softmax over article ids: set negatives.strategy=in_batch, "
+                "loss.kind=in_batch_softmax and features.article_id=true"
+            )
         if self.negatives.shared and strategy in DRAWN_PER_USER:
             raise ValueError(f"negatives.strategy {strategy} cannot be shared by a batch: set negatives.shared=0")
         return self
+
+    def _fits_deepmatch(self) -> bool:
+        own_softmax = self.negatives.strategy == "in_batch" and self.loss.kind == "in_batch_softmax"
+        return own_softmax and self.features.article_id
 
 
 def flatten(config: Config) -> dict[str, Any]:
@@ -216,12 +225,14 @@ def differences(one: Config, other: Config) -> dict[str, tuple[Any, Any]]:
 
 
 def _value(key: str, text: str) -> Any:
+    if text in ("none", "null"):
+        return None
     is_list = isinstance(KEYS.get(key), list) or key.endswith("_attributes")
     try:
-        value = json.loads(f"[{text}]" if is_list and not text.startswith("[") and text != "null" else text)
+        value = json.loads(f"[{text}]" if is_list and not text.startswith("[") else text)
     except json.JSONDecodeError:
         value = text.split(",") if is_list else text
-    return None if value == "none" else value
+    return value
 
 
 def _bad_value(error: ValidationError) -> UserError:

@@ -8,7 +8,6 @@ import numpy as np
 
 from dssm_core.config import Config
 from dssm_core.deep_libraries import DSSM, NegativeSampler, SparseFeat, sampledsoftmaxloss
-from dssm_core.errors import UserError
 from dssm_core.features import Features, Side
 from dssm_core.training import TrainingData
 
@@ -20,10 +19,6 @@ class DeepMatchModel:
     """DeepMatch's DSSM over the same fields as ours; of a field with several values it sees the first."""
 
     def __init__(self, features: Features, config: Config, clicks: np.ndarray):
-        if not config.features.article_id:
-            raise UserError(
-                "tower deepmatch needs the article's id to correct its softmax: set features.article_id=true"
-            )
         self._users, self._articles = _codes(features.users), _codes(features.articles)
         counts = np.bincount(
             self._articles["article_id"], weights=clicks, minlength=len(features.articles.fields[0].values)
@@ -102,12 +97,12 @@ class DeepMatchLearner:
 
 
 class _Reporter(keras.callbacks.Callback):
-    """Passes the loss on about twice a second. Keras gives the mean of the epoch so far."""
+    """Passes the loss on about twice a second. Keras gives the mean of the epoch so far, from which it is taken."""
 
     def __init__(self, progress: Callable[[int, np.ndarray], None]):
         super().__init__()
         self._progress = progress
-        self._steps, self._last = 0, time.monotonic()
+        self._steps, self._done, self._total, self._last = 0, 0, 0.0, time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Count the step."""
@@ -122,7 +117,9 @@ class _Reporter(keras.callbacks.Callback):
 
     def _pass_on(self, logs: dict) -> None:
         steps, self._steps, self._last = self._steps, 0, time.monotonic()
-        self._progress(steps, np.array([logs["loss"]]))
+        self._done += steps
+        total, self._total = self._total, logs["loss"] * self._done
+        self._progress(steps, np.full(steps, (self._total - total) / steps))
 
 
 def _codes(side: Side) -> dict[str, np.ndarray]:

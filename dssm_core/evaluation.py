@@ -28,8 +28,7 @@ class Evaluation:
     """What `evaluate` found. `lists` are as long as the largest K; the frames and dicts are those of a run's folder.
 
     `held_out`: one row a held-out click: user, article int32, time int64 (0 unknown), exact_rank int64 (0: does not
-    qualify), score float32, list_rank int32 (0: not in the list), reason str, in_pool, warm bool, drawn int32 (−1
-    unknown).
+    qualify), score float32, list_rank int32 (0: not in the list), reason str, in_pool, warm bool.
     `per_user`: user int32, user_id str, held_out, in_pool, warm int32 counts, and a float64 column a metric
     ("recall@50").
     """
@@ -69,18 +68,8 @@ def held_out_clicks(dataset: Dataset, split: Split, config: Config) -> pd.DataFr
     return clicks[clicks["user"].isin(users)].reset_index(drop=True)
 
 
-def evaluate(
-    recommender: Recommender,
-    dataset: Dataset,
-    split: Split,
-    config: Config,
-    drawn: np.ndarray | None = None,
-) -> Evaluation:
-    """Measure `recommender` at every k of `config.eval.k`.
-
-    `drawn`: how often each row of `held_out_clicks(dataset, split, config)` was drawn as a negative for its user,
-    (m,) int; None where that is not known. A UserError where the test has no clicks.
-    """
+def evaluate(recommender: Recommender, dataset: Dataset, split: Split, config: Config) -> Evaluation:
+    """Measure `recommender` at every k of `config.eval.k`. A UserError where the test has no clicks."""
     clicks = held_out_clicks(dataset, split, config)
     if clicks.empty:
         raise UserError(
@@ -89,7 +78,6 @@ def evaluate(
     lists = recommender.recall(clicks["user"].unique().astype(np.int32), max(config.eval.k))
     popularity, clicked = Popularity.in_train(dataset, split), train_clicks(dataset, split)
     held_out = _held_out(recommender, lists, clicks, split, popularity, clicked)
-    held_out["drawn"] = np.full(len(clicks), -1, np.int32) if drawn is None else drawn.astype(np.int32)
     per_user = _per_user(lists, held_out, dataset, config)
     rng = np.random.default_rng(config.split.seed)
     return Evaluation(
@@ -193,7 +181,9 @@ def _catalogue_metrics(
             interval = jackknife(
                 lambda recalled, metric=metric: metric(recalled, clicks), by_group.sum(axis=0), by_group
             )
-            found[f"{name}@{k}"] = as_json(*interval)
+            # the jackknife knows no bounds, but a share does
+            highest = np.inf if name == "novelty" else 1.0
+            found[f"{name}@{k}"] = as_json(*np.clip(interval, 0.0, highest))
     return {f"{name}@{k}": found[f"{name}@{k}"] for name in CATALOGUE_METRICS for k in config.eval.k}
 
 

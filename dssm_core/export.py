@@ -23,11 +23,12 @@ def export_run(run: Run, dataset: Dataset, folder: Path, form: str = "parquet") 
     """
     if form not in FORMS:
         raise unknown_name("export format", form, FORMS)
+    recall = run.recall()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}; choose another --to folder") from None
-    return FORMS[form](run, dataset, folder)
+    return FORMS[form](run, dataset, recall, folder)
 
 
 def read_vectors(run: Run, side: str) -> Vectors | None:
@@ -39,10 +40,10 @@ def read_vectors(run: Run, side: str) -> Vectors | None:
         return arrays["rows"], arrays["vectors"]
 
 
-def _parquet(run: Run, dataset: Dataset, folder: Path) -> list[Path]:
+def _parquet(run: Run, dataset: Dataset, recall: pd.DataFrame, folder: Path) -> list[Path]:
     """recall.parquet, users.parquet and articles.parquet (id and vector), and the index with its order of ids."""
     files = [folder / "recall.parquet"]
-    _write(_with_ids(run, dataset), files[0])
+    _write(_with_ids(recall, dataset), files[0])
     for side, ids in _ids(dataset).items():
         vectors = read_vectors(run, side)
         if vectors is not None:
@@ -64,7 +65,7 @@ def _index(run: Run, dataset: Dataset, folder: Path) -> list[Path]:
     return [index, ids]
 
 
-def _funrec(run: Run, dataset: Dataset, folder: Path) -> list[Path]:
+def _funrec(run: Run, dataset: Dataset, recall: pd.DataFrame, folder: Path) -> list[Path]:
     """user_embedding.jsonl, article_embedding.jsonl and recall_list.jsonl: one `{id: …}` object a line, raw ids."""
     files = []
     for side, ids in _ids(dataset).items():
@@ -72,7 +73,7 @@ def _funrec(run: Run, dataset: Dataset, folder: Path) -> list[Path]:
         if vectors is not None:
             files.append(folder / f"{side[:-1]}_embedding.jsonl")
             _write_lines(files[-1], zip(ids[vectors[0]], (vector.tolist() for vector in vectors[1]), strict=True))
-    lists = _with_ids(run, dataset).groupby("user_id", sort=False)
+    lists = _with_ids(recall, dataset).groupby("user_id", sort=False)
     files.append(folder / "recall_list.jsonl")
     pairs = ((user, list(zip(rows["article_id"], rows["score"].tolist(), strict=True))) for user, rows in lists)
     _write_lines(files[-1], pairs)
@@ -89,8 +90,7 @@ def _ids(dataset: Dataset) -> dict[str, np.ndarray]:
     }
 
 
-def _with_ids(run: Run, dataset: Dataset) -> pd.DataFrame:
-    recall = run.recall()
+def _with_ids(recall: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     ids = _ids(dataset)
     named = {"user_id": ids["users"][recall["user"]], "article_id": ids["articles"][recall["article"]]}
     return pd.DataFrame({**named, "rank": recall["rank"], "score": recall["score"], "hit": recall["hit"]})

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,12 +139,18 @@ class ParquetFile:
         size = self.path.stat().st_size
         with pa.parquet.ParquetFile(self.path) as file:
             done, total = 0, max(file.metadata.num_rows, 1)
-            for rows in file.iter_batches(_PARQUET_ROWS):
+            for rows in self._rows(file):
                 columns = [self._as_text(name, rows.column(name)) for name in self.names]
                 lines = np.arange(done + 1, done + 1 + len(rows))
                 done += len(rows)
                 progress(size * done // total)
                 yield Batch(pa.RecordBatch.from_arrays(columns, list(self.names)), lines, [])
+
+    def _rows(self, file: pa.parquet.ParquetFile) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from file.iter_batches(_PARQUET_ROWS)
+        except (pa.ArrowException, OSError) as error:
+            raise UserError(f"cannot read {self.path}: {error}; it is damaged, so export it again") from None
 
     def _as_text(self, name: str, column: pa.Array) -> pa.Array:
         try:
@@ -225,22 +232,31 @@ def _width(path: Path, rows: list[list[str]], columns: tuple[str, ...]) -> int:
     return len(columns) + (indexed > plain)
 
 
+def column_names(path: Path) -> tuple[str, ...]:
+    """The names in the header of a CSV, TSV or Parquet file; a UserError for one that cannot be read."""
+    return _open_with_header(path).names
+
+
 def open_generic(path: Path, table: str, mapping: Mapping[str, str]) -> InputTable:
     """Open a CSV, TSV or Parquet file with a header, its columns named by `mapping` (canonical → the file's column).
 
     Raises a UserError for a column that is not there, or stands twice.
     """
-    file = _open_parquet(path) if path.suffix == ".parquet" else _open_text(path)
+    file = _open_with_header(path)
     twice = [name for name in file.names if name and file.names.count(name) > 1]
     if twice:
         raise UserError(f"column {twice[0]!r} stands twice in the header of {path}: rename one of them")
     return InputTable(file, _mapped_columns(file, table, mapping))
 
 
+def _open_with_header(path: Path) -> "TextFile | ParquetFile":
+    return _open_parquet(path) if path.suffix == ".parquet" else _open_text(path)
+
+
 def _open_parquet(path: Path) -> ParquetFile:
     try:
         return ParquetFile(path, tuple(pa.parquet.read_schema(_existing(path)).names))
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, OSError):
         raise UserError(
             f"{path} is not a Parquet file, though its name says so: rename it or export it again"
         ) from None
@@ -305,6 +321,8 @@ def find_format(name: str) -> Format:
 
 
 def _existing(path: Path) -> Path:
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name a file in it")
     if not path.is_file():
         raise UserError(f"no such file: {path}")
     return path
@@ -329,7 +347,7 @@ def _start(path: Path) -> str:
     try:
         with opened(_existing(path), "rb") as file:
             start = file.read(_SNIFFED_BYTES)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"cannot read {path}: {error}") from None
     if len(start) == _SNIFFED_BYTES and b"\n" in start:
         start = start[: start.rindex(b"\n")]

@@ -153,6 +153,14 @@ def save_index(vectors: np.ndarray, config: IndexConfig, path: Path) -> None:
     INDEXES[config.kind](vectors, config).save(path)
 
 
+def describe_index(index: Index, config: IndexConfig, vectors: np.ndarray, queries: np.ndarray, k: int) -> dict:
+    """What metrics.json tells of an index over `vectors`: its kind, and if approximate how it compares with exact."""
+    if config.kind == "exact":
+        return {"kind": "exact", "share_of_exact": 1.0, "queries_per_second": None, "exact_queries_per_second": None}
+    reference = INDEXES["exact"](vectors, config)
+    return {"kind": config.kind, **compare_with_exact(index, reference, queries, k)}
+
+
 def compare_with_exact(index: Index, reference: Index, queries: np.ndarray, k: int, sample: int = 1000) -> dict:
     """How much of the exact top-`k` an index returns and how fast, on at most `sample` queries spread evenly.
 

@@ -39,6 +39,8 @@ OPTIONAL_NUMBERS = ("expo_position", "duration", "net_status", "flush_nums")
 Progress = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes of all files."""
 
+_MISSING = {("articles", "ctime"): NO_TIME, ("articles", "title"): ""}
+"""Columns that are no attributes, with what stands where a row has none; a missing attribute is "unknown"."""
 _SET_ASIDE = pa.schema([("table", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("text", pa.string())])
 
 
@@ -301,7 +303,7 @@ class _Profiles:
         """The whole table: the unknown row, the profiles, and rows of unknowns for the ids that only the log knows."""
         columns = {self._key: pa.array(list(self.ids), pa.string())}
         for name, chunks in self._columns.items():
-            missing = pa.scalar({"ctime": NO_TIME, "title": ""}.get(name, UNKNOWN))
+            missing = pa.scalar(_MISSING.get((self.table, name), UNKNOWN))
             unprofiled = len(self.ids) - 1 - sum(map(len, chunks))
             columns[name] = pa.chunked_array([pa.repeat(missing, 1), *chunks, pa.repeat(missing, unprofiled)])
         return pa.table(columns).to_pandas()
@@ -312,7 +314,7 @@ class _Profiles:
     def _add(self, batch: Batch, columns: dict[str, pa.Array]) -> None:
         verdicts = Verdicts(len(batch.lines))
         verdicts.reject(is_missing(columns[self._key]), "missing id")
-        if "ctime" in columns:
+        if "ctime" in columns and self.table == "articles":
             columns["ctime"] = self._creation_times(columns["ctime"], verdicts)
         kept = np.flatnonzero(verdicts.accepted)
         known = len(self.ids)
@@ -333,7 +335,7 @@ class _Profiles:
         return pa.array(times)
 
     def _cleaned(self, name: str, values: pa.Array) -> pa.Array:
-        if name in ("ctime", "title"):
+        if (self.table, name) in _MISSING:
             return values
         if name in self._plan.format.probabilities:
             return most_probable(values)

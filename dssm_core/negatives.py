@@ -109,7 +109,7 @@ def suppressed(counts: TrainCounts, config: NegativesConfig) -> Strategy:
 def exposed(counts: TrainCounts, config: NegativesConfig) -> Strategy:
     """The user's own exposed-but-not-clicked articles; users with fewer than k of them are topped up from `uniform`."""
     fill = uniform(counts, config)
-    q_exposed, share_without = _exposed_probability(counts)
+    q_exposed, share_topped_up = _exposed_probability(counts, config.k)
 
     def draw(users: np.ndarray, k: int, rng: np.random.Generator) -> Draws:
         articles = _stratified(counts.exposed, users, k, rng)
@@ -118,7 +118,7 @@ def exposed(counts: TrainCounts, config: NegativesConfig) -> Strategy:
         articles[rows, columns] = extra.articles[:, 0]
         return Draws(articles, extra.repeated, extra.drawn)
 
-    return Strategy(q_exposed + share_without * fill.probability, draw, None)
+    return Strategy(q_exposed + share_topped_up * fill.probability, draw, None)
 
 
 def funrec_mix(counts: TrainCounts, config: NegativesConfig) -> Strategy:
@@ -126,7 +126,7 @@ def funrec_mix(counts: TrainCounts, config: NegativesConfig) -> Strategy:
 
     Drawn for one epoch's rows at a time: (n, 1 + k), where the k draws of a user are spread over the user's rows.
     """
-    own, ranked = exposed(counts, config), ralm(counts, config)
+    own, ranked = exposed(counts, config.model_copy(update={"k": 1})), ralm(counts, config)
     clicks = counts.clicked.counts().sum()
     ranked_share = config.k * (counts.clicked.counts() > 0).sum()
     mixed = (clicks * own.probability + ranked_share * ranked.probability) / (clicks + ranked_share)
@@ -248,13 +248,14 @@ def _stratified(sets: UserArticles, users: np.ndarray, k: int, rng: np.random.Ge
     return articles
 
 
-def _exposed_probability(counts: TrainCounts) -> tuple[np.ndarray, float]:
-    """q of one draw from the own exposed-not-clicked articles, and the share of clicks whose user has none."""
+def _exposed_probability(counts: TrainCounts, k: int) -> tuple[np.ndarray, float]:
+    """What the own exposed-not-clicked articles add to q when k are drawn, and the share that must be topped up."""
     clicks = counts.clicked.counts() / max(1, counts.clicked.counts().sum())
     sizes = counts.exposed.counts()
-    share = np.repeat(clicks / np.maximum(sizes, 1), sizes)
+    own = np.minimum(sizes, k) / k
+    share = np.repeat(clicks * own / np.maximum(sizes, 1), sizes)
     probability = np.bincount(counts.exposed.articles, weights=share, minlength=len(counts.exposures))
-    return probability, float(clicks[sizes == 0].sum())
+    return probability, float((clicks * (1 - own)).sum())
 
 
 def _spread(users: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 import resource
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -16,8 +17,9 @@ from dssm_core.errors import UserError
 from dssm_core.evaluation import evaluate, save_evaluation
 from dssm_core.features import make_features
 from dssm_core.health import health
-from dssm_core.indexes import INDEXES, compare_with_exact
+from dssm_core.indexes import INDEXES, describe_index
 from dssm_core.negatives import TrainCounts, count_train, make_strategy
+from dssm_core.popularity import seen_clicks
 from dssm_core.recommender import Recommender
 from dssm_core.retrieval import VectorRecommender
 from dssm_core.runs import Run, describe_run, write_status
@@ -25,24 +27,23 @@ from dssm_core.split import Split, make_split
 from dssm_core.training import Trained, TrainingData, train
 from dssm_core.workspace import Workspace, load_dataset, write_manifest, written
 
-_INDEX_SAMPLE = 1000
-
 
 def carry_out(workspace: Workspace, run: Run, report: Callable[[dict], None]) -> None:
-    """Carry a run out from its config.json to its manifest.json, and then the baselines to compare it with."""
+    """Carry a run out from its config.json to its manifest.json, once the baselines to compare it with are there."""
     config = run.config
     stages = _Stages(report)
     stages.begin("load")
     dataset = load_dataset(workspace, run.dataset)
     stages.begin("split")
     split = make_split(dataset, config.split, config.pool)
+    stages.begin("baselines")
+    for baseline in BASELINES:
+        _baseline(workspace, run, baseline, dataset, split, stages)
     if config.model == "two_tower":
         recommender, facts = _two_tower(run, dataset, split, stages)
     else:
         recommender, facts = BASELINES[config.model](dataset, split, config, np.random.default_rng(config.seed)), {}
     _evaluate_and_save(run, recommender, dataset, split, facts, stages)
-    for baseline in BASELINES:
-        _baseline(workspace, run, baseline, dataset, split)
 
 
 def _two_tower(run: Run, dataset: Dataset, split: Split, stages: "_Stages") -> tuple[Recommender, dict]:
@@ -60,7 +61,7 @@ def _two_tower(run: Run, dataset: Dataset, split: Split, stages: "_Stages") -> t
     _save_vectors(run, trained, user_vectors, split.pool, pool_vectors)
     stages.begin("index")
     index = INDEXES[config.index.kind](pool_vectors, config.index)
-    seen = counts.clicked if config.pool.remove_seen else None
+    seen = seen_clicks(dataset, split) if config.pool.remove_seen else None
     recommender = VectorRecommender(user_vectors, split.pool, pool_vectors, index, seen, len(dataset.articles))
     return recommender, _facts(config, trained, user_vectors, pool_vectors, index, counts)
 
@@ -91,15 +92,10 @@ def _save_vectors(
 
 def _facts(config, trained, user_vectors, pool_vectors, index, counts: TrainCounts) -> dict:
     """What metrics.json tells of the model besides its recall."""
-    active = np.flatnonzero(counts.clicked.counts())
-    if config.index.kind == "exact":
-        compared = {"share_of_exact": 1.0, "queries_per_second": None, "exact_queries_per_second": None}
-    else:
-        exact = INDEXES["exact"](pool_vectors, config.index)
-        compared = compare_with_exact(index, exact, user_vectors[active[:_INDEX_SAMPLE]], max(config.eval.k))
+    active = user_vectors[np.flatnonzero(counts.clicked.counts())]
     return {
-        "health": health(user_vectors[active]),
-        "index": {"kind": config.index.kind, **compared},
+        "health": health(active),
+        "index": describe_index(index, config.index, pool_vectors, active, max(config.eval.k)),
         "negatives": {"repeated": trained.repeated, "topped_up": trained.topped_up},
         "epoch": trained.epoch,
         "positives_per_second": trained.positives_per_second,
@@ -119,20 +115,26 @@ def _evaluate_and_save(
     write_manifest(run.folder)
 
 
-def _baseline(workspace: Workspace, run: Run, baseline: str, dataset: Dataset, split: Split) -> None:
+def _baseline(workspace: Workspace, run: Run, baseline: str, dataset: Dataset, split: Split, stages: "_Stages") -> None:
     """Add a baseline's run beside this one, unless it is there or cannot be computed for this dataset."""
     run_id = baseline_run_id(baseline, run.dataset, run.config)
     if any(folder.name == run_id for folder in workspace.run_folders()):
         return
+    stages.report({"type": "baseline", "baseline": baseline})
     config = Config(model=baseline, split=run.config.split, pool=run.config.pool, eval=run.config.eval)
+    own = _Stages(lambda event: None)
+    own.begin("train")
     try:
         recommender = BASELINES[baseline](dataset, split, config, np.random.default_rng(config.seed))
+        with workspace.whole_run_folder(run_id) as folder:
+            describe_run(folder, run.dataset, config, baseline, baseline)
+            _evaluate_and_save(Run(folder), recommender, dataset, split, {}, own)
     except UserError as error:
         print(f"baseline {baseline} is left out: {error}")
-        return
-    with workspace.whole_run_folder(run_id) as folder:
-        describe_run(folder, run.dataset, config, baseline, baseline)
-        _evaluate_and_save(Run(folder), recommender, dataset, split, {}, _Stages(lambda event: None))
+    except Exception:
+        # a run does not fail for what it is compared with
+        print(f"baseline {baseline} is left out:")
+        traceback.print_exc()
 
 
 @dataclass

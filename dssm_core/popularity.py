@@ -29,10 +29,19 @@ class Popularity:
         return articles[np.lexsort((articles, -self.exposures[articles], -self.clicks[articles]))]
 
 
+def seen_clicks(dataset: Dataset, split: Split) -> UserArticles:
+    """The articles each user clicked before the test, validation clicks too: what `remove_seen` takes out."""
+    return _clicks_of(dataset, np.concatenate([split.train, split.validation]))
+
+
 def train_clicks(dataset: Dataset, split: Split) -> UserArticles:
-    """The articles each user clicked in train: what a model may learn from, and what `remove_seen` takes out."""
-    rows = split.train[dataset.exposures.click[split.train]]
+    """The articles each user clicked in train: what a model may learn from."""
+    return _clicks_of(dataset, split.train)
+
+
+def _clicks_of(dataset: Dataset, rows: np.ndarray) -> UserArticles:
     exposures = dataset.exposures
+    rows = rows[exposures.click[rows]]
     return UserArticles.from_pairs(
         exposures.user[rows], exposures.article[rows], len(dataset.users), len(dataset.articles)
     )

@@ -33,7 +33,6 @@ _ID_COSINE = (
     "train.batch_size=256",
     "train.epochs=24",
     "train.keep=last",
-    "split.validation_users=0",
 )
 
 PRESETS: dict[str, Preset] = {
@@ -85,7 +84,7 @@ PRESETS: dict[str, Preset] = {
         "Datawhale fun-rec, chapter on DSSM recall",
     ),
     "deepmatch": Preset(
-        ("tower.kind=deepmatch", "loss.temperature=0.05", "tower.hidden=[64]"),
+        ("tower.kind=deepmatch", "loss.kind=in_batch_softmax", "loss.temperature=0.05", "tower.hidden=[64]"),
         "DeepMatch's own DSSM, trained by its own in-batch softmax through `model.fit`: a reference.",
         "DeepMatch 0.3.2",
     ),

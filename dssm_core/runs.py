@@ -20,12 +20,8 @@ import pandas as pd
 
 from dssm_core.config import Config, flatten, unflatten
 from dssm_core.errors import UserError
-from dssm_core.workspace import Workspace, new_id, read_json, write_json
+from dssm_core.workspace import Workspace, new_id, read_json, write_json, written
 
-STAGES = ("load", "split", "features", "negatives", "train", "embed", "index", "retrieve", "evaluate", "save")
-"""What a run does, in order. A baseline goes from split to retrieve."""
-
-ENDED = ("finished", "failed", "cancelled", "interrupted")
 ACTIVE = ("queued", "running")
 
 _GRACE_SECONDS = 10.0
@@ -149,7 +145,7 @@ class EventLog:
     def __call__(self, event: dict) -> None:
         """Append one event."""
         self._number += 1
-        line = json.dumps({"seq": self._number, "time": time.time(), **event}, ensure_ascii=False) + "\n"
+        line = json.dumps({"seq": self._number, "time": time.time(), **event}) + "\n"
         os.write(self._file, line.encode())
 
 
@@ -186,7 +182,8 @@ def start_run(workspace: Workspace, dataset_id: str, config: Config, name: str =
     folder = workspace.new_run_folder(new_id())
     with (folder / "lock").open("w") as lock, (folder / "log.txt").open("w") as log:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        describe_run(folder, dataset_id, config, name or preset or config.negatives.strategy, preset)
+        label = config.negatives.strategy if config.model == "two_tower" else config.model
+        describe_run(folder, dataset_id, config, name or preset or label, preset)
         # the process inherits the lock itself, so there is no moment at which nobody holds it
         process = subprocess.Popen(
             [sys.executable, "-m", "dssm_core.child", str(workspace.home), folder.name],
@@ -198,7 +195,8 @@ def start_run(workspace: Workspace, dataset_id: str, config: Config, name: str =
             cwd=Path(__file__).parent.parent,
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
         )
-        (folder / "pid").write_text(str(process.pid))
+        with written(folder / "pid") as beside:
+            beside.write_text(str(process.pid))
     return Run(folder)
 
 
@@ -230,7 +228,8 @@ def is_locked(folder: Path) -> bool:
         return False
     with path.open() as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # shared, so that two who look at once do not see each other
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
     return False

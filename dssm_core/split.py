@@ -82,6 +82,8 @@ def make_split(dataset: Dataset, config: SplitConfig, pool: PoolConfig) -> Split
         part[_validation_rows(dataset, part == _TRAIN, config)] = _VALIDATION
     train, validation, test = (np.flatnonzero(part == wanted) for wanted in (_TRAIN, _VALIDATION, _TEST))
     train_pool, test_pool = _pools(dataset, exposures.article[train], cut, pool)
+    if not len(test_pool):
+        raise UserError("no article is young enough to be recalled: raise pool.max_age_days")
     left_out = {reason: n for reason, n in reasons.items() if n}
     return Split(config.kind, train, validation, test, train_pool, test_pool, cut.cutoff, cut.end, left_out)
 

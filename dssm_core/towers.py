@@ -29,4 +29,4 @@ def dssm(n_fields: int, embedding_dim: int, config: TowerConfig, seed: int) -> k
 
 
 TOWERS: dict[str, Callable[[int, int, TowerConfig, int], keras.Model]] = {"dssm": dssm}
-"""Towers trained by our own step; `deepmatch`, which trains by itself, is in deepmatch_tower.py."""
+"""Towers trained by our own step; `deepmatch`, which trains by itself, is in deepmatch_learner.py."""

@@ -83,9 +83,7 @@ class Workspace:
 
     def new_dataset_folder(self, dataset_id: str) -> Path:
         """Make and return the folder of a dataset to be."""
-        folder = self.home / "datasets" / dataset_id
-        folder.mkdir(parents=True)
-        return folder
+        return _made(self.home / "datasets" / dataset_id)
 
     def delete_dataset(self, dataset_id: str) -> None:
         """Remove a dataset of this workspace (not a bundled one)."""
@@ -93,20 +91,21 @@ class Workspace:
 
     def run_folder(self, run_id: str) -> Path:
         """The folder of a run, whole or not; a UserError names an id that is not there."""
-        return self._find("runs", run_id)
+        folder = self._find("runs", run_id)
+        if not (folder / "config.json").exists():
+            raise UserError(f"run {run_id} was never started: its folder {folder} holds no config.json, so remove it")
+        return folder
 
     def new_run_folder(self, run_id: str) -> Path:
         """Make and return the folder of a run to be."""
-        folder = self.home / "runs" / run_id
-        folder.mkdir(parents=True)
-        return folder
+        return _made(self.home / "runs" / run_id)
 
     @contextmanager
     def whole_run_folder(self, run_id: str) -> Iterator[Path]:
         """Yield a hidden folder to fill, which becomes the run's if the body succeeds; else it is removed."""
         hidden = self.home / "runs" / f".new-{run_id}"
         shutil.rmtree(hidden, ignore_errors=True)
-        hidden.mkdir(parents=True)
+        _made(hidden)
         try:
             yield hidden
             hidden.rename(hidden.with_name(run_id))
@@ -136,7 +135,7 @@ class Workspace:
         for root in self._roots:
             if wanted in (folder.name for folder in _folders(root / kind)):
                 return root / kind / wanted
-        raise UserError(f"unknown {kind[:-1]} {wanted!r}: `python -m dssm_core {kind}` lists those in {self.home}")
+        raise UserError(f"unknown {kind[:-1]} {wanted!r}: it is not among the {kind} of {self.home}")
 
     def _delete(self, kind: str, wanted: str) -> None:
         folder = self._find(kind, wanted)
@@ -145,6 +144,14 @@ class Workspace:
         gone = folder.with_name(f".deleted-{wanted}")
         folder.rename(gone)
         shutil.rmtree(gone)
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"cannot make {folder}: {error.strerror}; choose another --home or $DSSM_HOME") from None
+    return folder
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -1,19 +1,16 @@
 """Brings a log into the workspace: a demo log made on the spot, uploaded files, or files on the machine."""
 
-import csv
-import gzip
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pyarrow.parquet
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from dssm_core.demo import ingest_demo
 from dssm_core.errors import UserError
-from dssm_core.formats import FORMATS, REQUIRED
+from dssm_core.formats import FORMATS, REQUIRED, column_names
 from dssm_core.ingest import ingest
 from dssm_core.workspace import Workspace
 from lab import words
@@ -27,7 +24,6 @@ TABLES = {
 SUFFIXES = (".parquet", ".csv.gz", ".tsv.gz", ".txt.gz", ".csv", ".tsv", ".txt")
 _MAPPED = ("user_id", "article_id", "expo_time", "click", "title", "ctime", "cate", "split")
 _MOST_OFFERED = 200
-_LONGEST_HEADER = 1 << 16
 
 
 def demo(workspace: Workspace) -> dict | None:
@@ -132,7 +128,7 @@ def _options(source: str, format_: str, paths: dict[str, Path]) -> dict:
         or None,
     }
     if FORMATS[format_].mapped:
-        options |= _mapping(source, column_names(paths.values()))
+        options |= _mapping(source, offered_columns(paths.values()))
     return options
 
 
@@ -168,22 +164,13 @@ def _mapping(source: str, offered: list[str]) -> dict:
     }
 
 
-def column_names(paths: Iterable[Path]) -> list[str]:
+def offered_columns(paths: Iterable[Path]) -> list[str]:
     """The names in the headers of files, to choose from; none of a file that cannot be read: ingest tells why."""
     names: dict[str, None] = {}
     for path in paths:
-        with suppress(OSError, EOFError, ValueError, csv.Error):
-            names |= dict.fromkeys(name for name in _header(path) if name)
+        with suppress(UserError):
+            names |= dict.fromkeys(name for name in column_names(path) if name)
     return list(names)[:_MOST_OFFERED]
-
-
-def _header(path: Path) -> list[str]:
-    if path.suffix == ".parquet":
-        return pyarrow.parquet.read_schema(path).names
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8-sig") as file:
-        line = file.readline(_LONGEST_HEADER).rstrip("\r\n")
-    return next(csv.reader([line], delimiter=max(",\t;|", key=line.count)), [])
 
 
 def _ingest_button(

@@ -247,11 +247,10 @@ def held_out_list(
 
 def _why(click, k: int, score: str, last: float) -> str:
     """The reason in words; an outranked click with its score and that of the list's last place."""
-    drawn = f"; drawn as a negative for this user {words.counted(click.drawn, 'time')}" if click.drawn > 0 else ""
     reason = "outranked" if click.list_rank > k else "hit" if click.list_rank > 0 else click.reason
     if reason == "outranked" and not np.isnan(click.score) and not np.isnan(last):
-        return f"{score} {click.score:.3g}, rank {k} has {last:.3g}{drawn}"
-    return f"{words.REASONS[reason]}{drawn}"
+        return f"{score} {click.score:.3g}, rank {k} has {last:.3g}"
+    return words.REASONS[reason]
 
 
 AGES = ("age (h)", "age (days)")

@@ -153,3 +153,7 @@ def test_a_click_rule_compares_numbers_as_numbers_and_texts_as_texts(rule, expec
 def test_a_rule_that_cannot_be_read_is_refused_with_an_example(rule):
     with pytest.raises(UserError, match=r"cannot read the click rule .* such as rating>=4"):
         ClickRule.parse(rule)
+
+
+def test_zeros_say_nothing_of_the_unit_of_times():
+    assert time_unit(texts("0", "0", "0", "1624843756147", "1624843756148")) == "milliseconds"

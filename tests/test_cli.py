@@ -86,9 +86,9 @@ def test_recall_answers_for_a_user_from_the_files_or_beyond_them(lab, trained, k
     assert [row["rank"] for row in answer["recall"]] == list(range(1, int(k) + 1))
     assert np.all(np.diff([row["score"] for row in answer["recall"]]) <= 0), "best first"
     mine = held_out[held_out["user"] == user]
-    assert [row["rank"] for row in answer["held_out"]] == mine["exact_rank"].tolist()
+    assert [row["rank"] or 0 for row in answer["held_out"]] == mine["exact_rank"].tolist()
     hits = {row["article_id"] for row in answer["recall"] if row["hit"]}
-    near = {row["article_id"] for row in answer["held_out"] if 0 < row["rank"] <= int(k)}
+    near = {row["article_id"] for row in answer["held_out"] if row["rank"] and row["rank"] <= int(k)}
     assert hits == near
 
 
@@ -153,3 +153,42 @@ def test_human_output_names_units_and_intervals(trained, capsys):
     for command in (["runs"], ["datasets"], ["presets"], ["recall", "taught", "--user", "u001"]):
         assert main([*command, "--home", str(trained.home)]) == 0
         assert capsys.readouterr().out.strip()
+
+
+def test_evaluate_through_an_approximate_index_says_what_it_loses(lab):
+    index = lab("evaluate", "taught", "--index", "ivf")[1]["facts"]["index"]
+    assert index["kind"] == "ivf"
+    assert 0 < index["share_of_exact"] <= 1
+
+
+def test_a_baseline_has_nothing_to_index(lab):
+    popular = next(run["id"] for run in lab("runs")[1]["runs"] if run["preset"] == "popular")
+    assert lab("evaluate", popular, "--index", "annoy")[0] == 2
+
+
+def test_a_user_outside_the_evaluated_sample_has_held_out_clicks_too(lab):
+    settings = [*QUICK, "eval.users=5", "train.epochs=1"]
+    run = lab("train", "--dataset", "tasty", "--preset", "in_batch", "--set", *settings)[1]
+    everybody = {f"u{number:03}" for number in range(300)}
+    assert run["facts"]["users"] == 5
+    found = [lab("recall", run["run"], "--user", user)[1]["held_out"] for user in sorted(everybody)[:12]]
+    assert sum(map(bool, found)) > 5
+
+
+def test_a_list_is_never_longer_than_the_pool(lab):
+    assert len(lab("recall", "taught", "--user", "u001", "-k", "100000000000")[1]["recall"]) <= 120
+
+
+def test_map_may_be_repeated(empty, tmp_path):
+    (tmp_path / "log.csv").write_text("reader,story\nu,a\nv,b\n")
+    code, report, err = empty(
+        "ingest", "--format", "generic", "--exposures", str(tmp_path / "log.csv"),
+        "--map", "user_id=reader", "--map", "article_id=story",
+    )  # fmt: skip
+    assert code == 0, err
+    assert report["clicks"] == 2
+
+
+def test_a_home_that_cannot_be_made_is_told(capsys):
+    assert main(["demo", "--home", "/dev/null/nowhere", "--users", "50", "--articles", "60", "--days", "2"]) == 2
+    assert "choose another --home" in capsys.readouterr().err

@@ -59,3 +59,22 @@ def test_attributes_may_be_written_as_a_plain_list():
 def test_differences_name_only_what_differs():
     other = with_settings(Config(), ["negatives.k=7"])
     assert differences(Config(), other) == {"negatives.k": (5, 7)}
+
+
+@pytest.mark.parametrize("setting", ["negatives.strategy=uniform", "loss.kind=bce", "features.article_id=false"])
+def test_deepmatch_is_refused_what_it_would_ignore(setting):
+    settings = ["tower.kind=deepmatch", "loss.kind=in_batch_softmax", setting]
+    with pytest.raises(
+        UserError, match=r"tower.kind deepmatch trains by its own in-batch softmax|in_batch_softmax takes"
+    ):
+        with_settings(Config(), settings)
+
+
+def test_none_gives_all_attributes():
+    config = with_settings(Config(), ["features.user_attributes=city"])
+    assert with_settings(config, ["features.user_attributes=none"]).features.user_attributes is None
+
+
+def test_a_hidden_layer_has_units():
+    with pytest.raises(UserError, match=r"bad value 0 for tower\.hidden"):
+        with_settings(Config(), ["tower.hidden=[0]"])

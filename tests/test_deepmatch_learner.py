@@ -1,9 +1,7 @@
 import numpy as np
-import pytest
 
 from dssm_core.config import Config, with_settings
 from dssm_core.deepmatch_learner import DeepMatchLearner
-from dssm_core.errors import UserError
 from dssm_core.features import make_features
 from dssm_core.negatives import count_train
 from dssm_core.split import make_split
@@ -12,7 +10,9 @@ from tests.conftest import QUICK
 
 
 def learner(dataset, *settings):
-    config = with_settings(Config(), [*QUICK, "tower.kind=deepmatch", "tower.hidden=[16]", *settings])
+    config = with_settings(
+        Config(), [*QUICK, "tower.kind=deepmatch", "loss.kind=in_batch_softmax", "tower.hidden=[16]", *settings]
+    )
     split = make_split(dataset, config.split, config.pool)
     data = TrainingData.of(dataset, split, count_train(dataset, split))
     return DeepMatchLearner(make_features(dataset, split, config.features), data, config)
@@ -34,8 +34,3 @@ def test_vectors_are_unit_and_weights_come_back(tasteful_dataset):
     assert np.abs(made.model.embed_articles(rows) - before).max() > 1e-3
     made.model.set_weights(weights)
     np.testing.assert_allclose(made.model.embed_articles(rows), before, atol=1e-6)
-
-
-def test_it_needs_the_articles_id(tasteful_dataset):
-    with pytest.raises(UserError, match=r"set features\.article_id=true"):
-        learner(tasteful_dataset, "features.article_id=false")

@@ -75,15 +75,9 @@ def test_each_held_out_click_has_its_rank_and_reason(week):
     assert held_out["reason"].tolist() == ["removed as seen", "hit", "hit", "not in pool", "hit", "hit"]
     assert held_out["in_pool"].tolist() == [True, True, True, False, True, True]
     assert held_out["warm"].tolist() == [True, True, False, False, True, False]
-    assert held_out["drawn"].tolist() == [-1] * 6
     wanted = {"user": "int32", "article": "int32", "time": "int64", "exact_rank": "int64", "score": "float32"}
-    wanted |= {"list_rank": "int32", "in_pool": "bool", "warm": "bool", "drawn": "int32"}
+    wanted |= {"list_rank": "int32", "in_pool": "bool", "warm": "bool"}
     assert {name: str(held_out[name].dtype) for name in wanted} == wanted
-
-
-def test_times_drawn_are_told_where_they_are_known(week):
-    evaluation = evaluate(Fixed(), week, cut(week, [A, B, C]), CONFIG, drawn=np.arange(6))
-    assert evaluation.held_out["drawn"].tolist() == [0, 1, 2, 3, 4, 5]
 
 
 def test_each_user_has_their_metrics(week):

@@ -76,6 +76,13 @@ def test_exposed_tops_up_short_users_and_says_how_often(counts, rng):
     assert (draws.articles > 0).all()
 
 
+def test_exposed_states_the_share_that_it_tops_up(counts):
+    """Each user has 3 exposed articles: of 5 draws 3 are from them and 2 from the 10 of the pool."""
+    q = make_strategy(counts, NegativesConfig(strategy="exposed", k=5)).probability
+    own = make_strategy(counts, NegativesConfig(strategy="exposed", k=3)).probability
+    np.testing.assert_allclose(q, 0.6 * own + 0.4 * np.where(np.isin(np.arange(N_ARTICLES), counts.pool), 0.1, 0))
+
+
 def test_funrec_mix_is_one_exposed_a_click_and_k_ranked_a_user(counts, rng):
     users = np.array([3, 3, 3, 8, 5, 5])
     draws = make_strategy(counts, NegativesConfig(strategy="funrec_mix", k=4)).draw(users, 4, rng)

@@ -33,13 +33,25 @@ def test_a_run_leaves_every_file_of_the_contract(trained):
 
 def test_the_stages_are_those_of_the_table_of_contents(trained):
     stages = [event["stage"] for event in open_run(trained, "taught").events() if event["type"] == "stage"]
-    assert stages == ["load", "split", "features", "negatives", "train", "embed", "index", "evaluate", "save"]
+    assert stages == [
+        "load",
+        "split",
+        "baselines",
+        "features",
+        "negatives",
+        "train",
+        "embed",
+        "index",
+        "evaluate",
+        "save",
+    ]
 
 
-def test_recall_lists_hold_no_article_that_the_user_clicked_in_train(trained, tasteful_dataset):
+def test_recall_lists_hold_no_article_that_the_user_clicked_before_the_test(trained, tasteful_dataset):
     recall = open_run(trained, "taught").recall()
     exposures = tasteful_dataset.exposures
-    rows = make_split(tasteful_dataset, open_run(trained, "taught").config.split, PoolConfig()).train
+    split = make_split(tasteful_dataset, open_run(trained, "taught").config.split, PoolConfig())
+    rows = np.concatenate([split.train, split.validation])
     clicked = rows[exposures.click[rows]]
     train = pd.MultiIndex.from_arrays([exposures.user[clicked], exposures.article[clicked]])
     assert not pd.MultiIndex.from_frame(recall[["user", "article"]]).isin(train).any()

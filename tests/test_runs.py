@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -131,3 +132,21 @@ def test_a_run_is_not_finished_before_its_manifest(tmp_path):
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert Run(tmp_path).state().state == "running"
     assert Run(tmp_path).state().state == "interrupted"
+
+
+def test_two_who_look_at_once_do_not_take_each_other_for_the_run(tmp_path):
+    (tmp_path / "lock").touch()
+    with ThreadPoolExecutor(4) as pool:
+        assert not any(pool.map(lambda _: is_locked(tmp_path), range(4000)))
+
+
+def test_a_folder_that_was_never_started_is_told(workspace):
+    workspace.new_run_folder("half")
+    with pytest.raises(UserError, match="run half was never started"):
+        open_run(workspace, "half")
+    workspace.delete_run("half")
+
+
+def test_an_event_may_hold_any_text(tmp_path):
+    EventLog(tmp_path / "events.jsonl")({"type": "failed", "reason": "行\u2028two"})
+    assert Run(tmp_path).events()[0]["reason"] == "行\u2028two"

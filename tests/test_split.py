@@ -267,3 +267,10 @@ def test_a_pair_shown_twice_stays_on_one_side_of_the_random_split():
         for r in (split.train, split.test)
     ]
     assert not pairs[0] & pairs[1]
+
+
+def test_a_pool_without_any_article_is_refused():
+    articles = {"a": {"ctime": MONDAY - 40 * DAY}, "b": {"ctime": MONDAY - 30 * DAY}}
+    dataset = make_dataset([("u", "a", MONDAY, 1), ("u", "b", MONDAY + DAY, 1)], articles)
+    with pytest.raises(UserError, match=r"raise pool\.max_age_days"):
+        split_of(dataset, PoolConfig(max_age_days=1))
