@@ -91,9 +91,10 @@ class BatchMaker:
         return Batches(users, positives, negatives, known)
 
     def _padded(self, pairs: list[np.ndarray], size: int) -> np.ndarray:
-        """All steps' pairs in one array. Its room only ever doubles, since the step is compiled for each anew."""
-        while self._room < max(map(len, pairs)):
-            self._room *= 2
+        """All steps' pairs in one array. Its room grows by more than is needed: the step is compiled for each anew."""
+        most = max(map(len, pairs))
+        if most > self._room:
+            self._room = most * 5 // 4
         padded = np.full((len(pairs), self._room, 2), [size, 0], np.int32)
         for step, places in enumerate(pairs):
             padded[step, : len(places)] = places
