@@ -66,22 +66,38 @@ class Run:
         return self._described["preset"]
 
     @property
+    def model(self) -> str:
+        """two_tower, or the baseline's name."""
+        return self._described["config"].get("model", "two_tower")
+
+    @property
     def created(self) -> float:
         """When it was made, Unix seconds."""
         return self._described["created"]
 
     @cached_property
     def config(self) -> Config:
-        """All its knobs."""
+        """All its knobs; a UserError for a config that this version does not know."""
         return unflatten(self._described["config"])
+
+    @cached_property
+    def problem(self) -> str:
+        """Why this version cannot read the run, or ""."""
+        try:
+            unflatten(self._described["config"])
+        except UserError as error:
+            return f"its config is not of this version ({error}): train it again"
+        return ""
 
     @property
     def finished(self) -> bool:
-        """Whether it is whole."""
-        return (self.folder / "manifest.json").exists()
+        """Whether it is whole, and readable."""
+        return (self.folder / "manifest.json").exists() and not self.problem
 
     def state(self) -> RunState:
         """What it is doing, or how it ended."""
+        if self.problem:
+            return RunState("failed", self.problem)
         if self.finished:
             return RunState("finished", progress=1.0)
         running = is_locked(self.folder)

@@ -43,7 +43,7 @@ def set_aside(space: Workspace, dataset_id: str) -> pd.DataFrame:
 def all_runs(space: Workspace) -> list[Run]:
     """Runs, newest first and trained ones before the baselines that came with them; bundled ones last."""
     listed = runs.list_runs(space)
-    return sorted(listed, key=lambda run: (run.bundled, run.config.model != "two_tower", -run.created))
+    return sorted(listed, key=lambda run: (run.bundled, run.model != "two_tower", -run.created))
 
 
 def finished_runs(space: Workspace) -> list[Run]:
@@ -59,14 +59,14 @@ def comparable(some: list[Run], with_: Run) -> list[Run]:
 
 def best_trained(some: list[Run], metric: str = "recall@50") -> Run:
     """The best by a metric of those that were trained, else of all."""
-    trained = [run for run in some if run.config.model == "two_tower"] or some
+    trained = [run for run in some if run.model == "two_tower"] or some
     return max(trained, key=lambda run: metrics(run)["metrics"].get(metric, {}).get("value") or 0)
 
 
 def first_shown(some: list[Run]) -> Run:
     """Of runs in the order of `all_runs`, the one to open first: the newest own trained one, else the best bundled."""
     own = [run for run in some if not run.bundled]
-    return next((run for run in own if run.config.model == "two_tower"), own[0]) if own else best_trained(some)
+    return next((run for run in own if run.model == "two_tower"), own[0]) if own else best_trained(some)
 
 
 def metrics(run: Run) -> dict:

@@ -91,12 +91,12 @@ def started(run: Run) -> str:
 
 def run_name(run: Run) -> str:
     """A run's own name, else its preset, else its model."""
-    return run.name or run.preset or run.config.model
+    return run.name or run.preset or run.model
 
 
 def score_name(run: Run) -> str:
     """What the scores of a run's recall lists are: cosines of trained vectors, or whatever a baseline sorts by."""
-    return "cosine" if run.config.model == "two_tower" else "score"
+    return "cosine" if run.model == "two_tower" else "score"
 
 
 def run_names(runs: list[Run]) -> dict[str, str]:

@@ -87,7 +87,7 @@ def choose_baseline(runs: list[Run]) -> tuple[Run, int]:
     by_id = {run.id: run for run in runs}
     labels = words.run_names(runs)
     left, right = st.columns(2)
-    popular = next((run.id for run in runs if run.config.model == "popular"), runs[-1].id)
+    popular = next((run.id for run in runs if run.model == "popular"), runs[-1].id)
     changed = address.one("baseline", list(by_id), popular)
     baseline = left.selectbox(
         "Baseline run", list(by_id), key="baseline", format_func=labels.get, on_change=changed, persist_state="session"
@@ -177,7 +177,7 @@ def show_overlap(runs: list[Run], k: int) -> None:
 
 def show_configs(runs: list[Run]) -> None:
     """Baselines have no knobs but split, pool and eval: they are left out unless those differ or they are alone."""
-    trained = [run for run in runs if run.config.model == "two_tower"]
+    trained = [run for run in runs if run.model == "two_tower"]
     shown = trained if trained and not unlike(runs) else runs
     names = words.run_names(runs)
     differing = compare.config_differences({names[run.id]: run.config for run in shown})

@@ -222,7 +222,7 @@ def show_run(workspace: Workspace, run: Run) -> None:
             ask_delete(workspace, run)
     if state.state == "finished":
         show_headline(workspace, run)
-        if run.config.model == "two_tower":
+        if run.model == "two_tower":
             show_curves(run)
     elif state.state not in ACTIVE:
         show_end(run, state)

@@ -150,3 +150,17 @@ def test_a_folder_that_was_never_started_is_told(workspace):
 def test_an_event_may_hold_any_text(tmp_path):
     EventLog(tmp_path / "events.jsonl")({"type": "failed", "reason": "行\u2028two"})
     assert Run(tmp_path).events()[0]["reason"] == "行\u2028two"
+
+
+def test_a_run_of_another_version_is_told_and_the_others_stay_listed(tmp_path):
+    workspace = Workspace(tmp_path, bundled=None)
+    for name in ("old", "new"):
+        describe_run(workspace.new_run_folder(name), "d", Config(), name, "")
+    old = workspace.run_folder("old") / "config.json"
+    old.write_text(old.read_text().replace("negatives.k", "negatives.number"))
+    (old.parent / "manifest.json").write_text("{}")
+    states = {run.id: run.state() for run in list_runs(workspace)}
+    assert states["old"].state == "failed"
+    assert "negatives.number" in states["old"].reason
+    assert not open_run(workspace, "old").finished
+    assert states["new"].state == "interrupted"
