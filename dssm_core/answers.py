@@ -42,8 +42,8 @@ def recall_user(workspace: Workspace, run: Run, user_id: str, k: int) -> dict:
     """One user's `k` best articles and what became of each held-out click, with raw ids.
 
     Returns {"run", "user", "recall": [{"rank", "article_id", "score", "hit"}], "held_out": [{"article_id", "rank",
-    "reason"}]}; a held-out click's rank is its exact rank, None where it does not qualify. Read from the run's files
-    where they hold the user and lists long enough; else computed.
+    "reason"}]}; a held-out click's rank is its place in the list, else its exact rank, None where it does not qualify.
+    Read from the run's files where they hold the user and lists long enough; else computed.
     """
     dataset = load_dataset(workspace, run.dataset)
     user = dataset.user_row(user_id)
@@ -60,10 +60,19 @@ def recall_user(workspace: Workspace, run: Run, user_id: str, k: int) -> dict:
             for row in recall.query("rank <= @k").itertuples()
         ],
         "held_out": [
-            {"article_id": ids[row.article], "rank": int(row.exact_rank) or None, "reason": row.reason}
+            {
+                "article_id": ids[row.article],
+                "rank": _rank(row),
+                "reason": "outranked" if row.list_rank > k else row.reason,
+            }
             for row in held_out.itertuples()
         ],
     }
+
+
+def _rank(click) -> int | None:
+    """The place in the list where there is one, which also settles ties; else the exact rank; None: not qualified."""
+    return int(click.list_rank or click.exact_rank) or None
 
 
 def _measured(workspace: Workspace, run: Run, dataset: Dataset, user: int, k: int) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from dssm_core.runs import ACTIVE, Run, cancel_run, list_runs, open_run, start_r
 from dssm_core.workspace import Workspace, load_dataset
 
 _POLL_SECONDS = 0.2
+_FEW_USERS = 30
 
 
 def main(arguments: list[str]) -> int:
@@ -29,7 +31,11 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    print(json.dumps(result, ensure_ascii=False, allow_nan=False) if options.json else options.human(result))
+    try:
+        print(json.dumps(result, ensure_ascii=False, allow_nan=False) if options.json else options.human(result))
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough, as in `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -279,6 +285,8 @@ def _human_metrics(result: dict) -> str:
     facts = result["facts"]
     lines = [f"run {result['run']}: {facts['users']:,} users, {facts['held_out_clicks']:,} held-out clicks"]
     lines += [f"  {facts['in_pool_share']:.1%} of them in the pool, {facts['warm_share']:.1%} on warm articles"]
+    if facts["users"] < _FEW_USERS:
+        lines += ["  so few users say little: cut the log another way, such as split.kind=random or leave_last"]
     lines += [f"  {name:<24} {_interval(metric)}" for name, metric in result["metrics"].items()]
     return "\n".join(lines)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from dssm_core.comparable import comparison_key
-from dssm_core.config import Config, flatten
+from dssm_core.config import Config, differences, flatten
 from dssm_core.errors import UserError
 from dssm_core.intervals import bootstrap_means, paired_difference
 from dssm_core.runs import Run
@@ -22,7 +22,7 @@ def compare_runs(runs: list[Run]) -> dict:
     for run in runs[1:]:
         if not comparable(first, run):
             raise UserError(
-                f"run {run.id} cannot be compared with {first.id}: dataset, split, pool, eval.k or eval.users differ; "
+                f"run {run.id} cannot be compared with {first.id}: {_told_apart(first, run)} differ; "
                 "train one of them again with the other's settings"
             )
     per_user = {run.id: run.per_user() for run in runs}
@@ -35,6 +35,13 @@ def compare_runs(runs: list[Run]) -> dict:
         "differences": differences.astype(object).where(differences.notna(), None).to_dict("records"),
         "knobs": knobs.to_dict("index"),
     }
+
+
+def _told_apart(one: Run, other: Run) -> str:
+    """What keeps two runs from being compared, by name."""
+    keys = [key for key in differences(one.config, other.config) if key.startswith(("split.", "pool.", "eval."))]
+    keys = [key for key in keys if key != "eval.bootstrap"]
+    return ", ".join(["their datasets"] * (one.dataset != other.dataset) + keys)
 
 
 def comparable(one: Run, other: Run) -> bool:

@@ -155,9 +155,15 @@ def _made(folder: Path) -> Path:
 
 
 def _folders(parent: Path) -> list[Path]:
-    if not parent.is_dir():
+    try:
+        paths = [path for path in parent.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted((path for path in parent.iterdir() if path.is_dir() and not path.name.startswith(".")), reverse=True)
+    except PermissionError:
+        raise UserError(
+            f"cannot look into {parent}: its permissions forbid it; choose another --home or $DSSM_HOME"
+        ) from None
+    return sorted(paths, reverse=True)
 
 
 def save_dataset(folder: Path, dataset: Dataset) -> None:

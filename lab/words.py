@@ -22,7 +22,7 @@ STATES = {
 
 REASONS = {
     "hit": "in the list",
-    "not in pool": "not in the candidate pool: too old, or created too late",
+    "not in pool": "not in the candidate pool: too old, created too late, or never shown in train",
     "removed as seen": "taken out: the user had clicked it in train",
     "lost by the index": "near enough, but the index did not find it",
     "cold article": "the article was never shown in train",

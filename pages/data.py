@@ -187,9 +187,10 @@ def show_delete(workspace: Workspace, manifest: dict) -> None:
     if manifest["bundled"]:
         st.caption("This dataset ships with the lab and stays.")
         return
-    with st.popover("Delete this dataset", icon=":material/delete:"):
-        st.text("The dataset goes for good; runs made from it stay, but their users' history can no longer be shown.")
-        if st.button("Delete it for good", type="primary", key="delete dataset"):
+    # keyed by the dataset: the popover must not stay open, under the same mouse, on the next one
+    with st.popover("Delete this dataset", icon=":material/delete:", key=f"deleting {manifest['id']}"):
+        st.text(f"{manifest['name']} goes for good; runs made from it stay, but no longer show their users' history.")
+        if st.button("Delete it for good", type="primary", key=f"delete {manifest['id']}"):
             workspace.delete_dataset(manifest["id"])
             address.forget("dataset")
             st.rerun()

@@ -270,8 +270,9 @@ def show_end(run: Run, state: RunState) -> None:
 
 
 def ask_delete(workspace: Workspace, run: Run) -> None:
-    with st.popover("Delete", icon=":material/delete:"):
-        st.text("The run goes for good, with its vectors and recall lists.")
+    # keyed by the run: the popover must not stay open, under the same mouse, on the next one
+    with st.popover("Delete", icon=":material/delete:", key=f"deleting {run.id}"):
+        st.text(f"{words.run_name(run)} goes for good, with its vectors and recall lists.")
         if st.button("Delete it for good", type="primary", key=f"delete {run.id}"):
             delete_run(workspace, run)
             address.forget("run")

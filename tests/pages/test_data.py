@@ -91,6 +91,22 @@ def test_deleting_a_dataset_asks_first(open_page, tmp_path):
     for name in ("users", "articles"):
         at.number_input(key=f"demo {name}").set_value(60)
     at.button[0].click().run()
-    at.button(key="delete dataset").click().run()
+    workspace = Workspace(tmp_path, bundled=None)
+    (made,) = workspace.datasets()
+    at.button(key=f"delete {made['id']}").click().run()
     assert not at.exception
-    assert Workspace(tmp_path, bundled=None).datasets() == []
+    assert workspace.datasets() == []
+
+
+def test_the_button_that_deleted_one_dataset_does_not_stay_for_the_next(open_page, tmp_path):
+    at = open_page("pages/data.py", tmp_path)
+    for name in ("users", "articles"):
+        at.number_input(key=f"demo {name}").set_value(60)
+    at.button[0].click().run()
+    at.button[0].click().run()
+    workspace = Workspace(tmp_path, bundled=None)
+    (shown,) = (button for button in at.button if (button.key or "").startswith("delete "))
+    shown.click().run()
+    (other,) = (manifest["id"] for manifest in workspace.datasets())
+    assert [button.key for button in at.button if (button.key or "").startswith("delete ")] == [f"delete {other}"]
+    assert shown.key != f"delete {other}"
