@@ -3,6 +3,8 @@
 import socket
 import sys
 
+if not sys.argv[1].isdecimal() or not 0 < int(sys.argv[1]) < 65536:
+    sys.exit(f"error: PORT={sys.argv[1]} is no port: choose a number from 1 to 65535.")
 port = int(sys.argv[1])
 with socket.socket() as probe:
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
