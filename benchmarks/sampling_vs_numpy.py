@@ -28,7 +28,7 @@ def main() -> None:
 
     def ours() -> float:
         started = time.perf_counter()
-        drawn = mix.draw(users, K, rng).drawn
+        drawn = mix.draw(users, users, K, rng).drawn
         return drawn / (time.perf_counter() - started)
 
     def theirs() -> float:

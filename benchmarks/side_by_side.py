@@ -8,7 +8,7 @@ import numpy as np
 
 from dssm_core.clicks import UserArticles
 from dssm_core.features import Features, Field, Side
-from dssm_core.negatives import TrainCounts
+from dssm_core.train_counts import TrainCounts
 
 USERS, CLICKS = 50_000, 600_000
 

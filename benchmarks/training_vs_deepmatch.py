@@ -19,7 +19,7 @@ from dssm_core.config import Config, with_settings
 from dssm_core.deepmatch_learner import DeepMatchLearner
 from dssm_core.negatives import make_strategy
 from dssm_core.sampled_learner import SampledLearner
-from dssm_core.training import TrainingData
+from dssm_core.training_data import Clicks, History, TrainingData
 
 ARTICLES = 630_000
 OURS, THEIRS = 300_000, 30_000
@@ -34,19 +34,21 @@ def main() -> None:
     config = with_settings(
         Config(), ["tower.hidden=[64]", "tower.dim=32", "train.batch_size=1024", "features.id_dropout=0"]
     )
-    none = np.zeros(0, np.int32)
+    clicks = Clicks(users, articles, np.zeros((len(users), 2), np.int32))
+    history = History(articles, np.zeros((len(counts.clicked.start) - 1, 2), np.int32))
 
     def learner_of(n: int, make):
-        return make(TrainingData(users[:n], articles[:n], none, none, counts))
+        return make(TrainingData(clicks.at(slice(n)), clicks.at(slice(0)), history, counts))
 
     ours = learner_of(
         OURS, lambda data: SampledLearner(features, data, make_strategy(counts, config.negatives), config)
     )
     theirs = learner_of(THEIRS, lambda data: DeepMatchLearner(features, data, config))
-    print_ratio("training_vs_deepmatch", lambda: _rate(ours, OURS), lambda: _rate(theirs, THEIRS), rounds=4)
+    print_ratio("training_vs_deepmatch", lambda: rate(ours, OURS), lambda: rate(theirs, THEIRS), rounds=4)
 
 
-def _rate(learner, positives: int) -> float:
+def rate(learner, positives: int) -> float:
+    """Positives a second of one epoch; the first time an epoch before it compiles."""
     if not getattr(learner, "warm", False):
         learner.epoch(lambda steps, losses: None)
         learner.warm = True

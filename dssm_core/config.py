@@ -9,14 +9,34 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from dssm_core.errors import UserError, unknown_name
 
 Model = Literal["two_tower", "random", "popular", "recent_popular", "item_knn", "ease"]
-StrategyName = Literal["uniform", "popularity", "ralm", "suppressed", "exposed", "funrec_mix", "in_batch"]
-TowerName = Literal["dssm", "deepmatch"]
-LossName = Literal["bce", "sampled_softmax", "in_batch_softmax"]
+StrategyName = Literal[
+    "uniform",
+    "popularity",
+    "ralm",
+    "suppressed",
+    "exposed",
+    "funrec_mix",
+    "same_attribute",
+    "mined",
+    "in_batch",
+    "in_batch_streaming",
+    "mixed",
+    "cross_batch",
+    "in_batch_hard",
+]
+TowerName = Literal["dssm", "senet", "youtube", "deepmatch"]
+LossName = Literal["bce", "bpr", "triplet", "sampled_softmax", "in_batch_softmax"]
 IndexName = Literal["exact", "annoy", "ivf"]
 """The names of the dicts BASELINES, STRATEGIES, TOWERS, LOSSES and INDEXES, here so that none needs TensorFlow."""
 
-DRAWN_PER_USER = ("exposed", "funrec_mix", "in_batch")
-"""Strategies whose negatives depend on the user or the batch, and so cannot be one set shared by a batch."""
+IN_BATCH = ("in_batch", "in_batch_streaming", "mixed", "cross_batch", "in_batch_hard")
+"""Strategies that take the batch's other positives as negatives."""
+
+DRAWN_PER_CLICK = ("exposed", "funrec_mix", "same_attribute", "mined")
+"""Strategies that draw for each click's user or article, and so cannot be one set shared by a batch."""
+
+FIRST_STAGE = "first_stage"
+"""The `negatives.run` that trains the run to mine from as a first stage of the same run."""
 
 
 class _Section(BaseModel):
@@ -68,6 +88,15 @@ class FeaturesConfig(_Section):
         description="chance that an id is replaced by `unknown` while training, so that new articles get a sensible vector",
     )
     min_count: int = Field(1, ge=1, description="values seen less often in train are `unknown`")
+    title: bool = Field(
+        False,
+        description="hash the title's n-grams: letter trigrams with word boundaries, single Chinese characters and pairs",
+    )
+    title_buckets: int = Field(20_000, ge=100, le=5_000_000, description="rows that the title's n-grams are hashed to")
+    key_words: bool = Field(False, description="embed the article's key words, by weight where they have one")
+    dense: list[str] = Field(
+        [], description="attributes of either side taken as numbers (scaled on train) instead of as categories"
+    )
 
 
 class NegativesConfig(_Section):
@@ -82,6 +111,32 @@ class NegativesConfig(_Section):
         description="above 0: one set of this many negatives is drawn for the whole batch instead of k per click",
     )
     alpha: float = Field(0.75, ge=0, le=2, description="exponent of the exposure count (popularity)")
+    attribute: str = Field(
+        "cate",
+        description="same_attribute draws articles that share this with the clicked one; a user attribute such as city "
+        "draws articles clicked by users who share it",
+    )
+    run: str = Field(
+        "",
+        description=f"the earlier run that mined takes hard negatives from, or {FIRST_STAGE}: train one with in_batch first",
+    )
+    rank_from: int = Field(101, ge=1, description="first rank of the earlier run's recall list that is hard (mined)")
+    rank_to: int = Field(500, ge=1, le=10_000, description="last rank of it that is hard (mined)")
+    hard_share: float = Field(
+        0.01, ge=0, le=1, description="share of the draws that are hard; the others are uniform (mined)"
+    )
+    memory: int = Field(4, ge=1, le=1000, description="earlier batches whose articles are negatives too (cross_batch)")
+    hardest: int = Field(100, ge=1, description="negatives of the batch that are kept, hardest first (in_batch_hard)")
+    blend: StrategyName | None = Field(None, description="a second strategy to blend in")
+    blend_share: float = Field(
+        0.5, ge=0, le=1, description="share of a click's negatives that the second strategy draws (blend, mixed)"
+    )
+    subsample: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="above 0: word2vec's threshold t; clicks on articles with a larger share of all clicks are thinned out",
+    )
 
 
 class TowerConfig(_Section):
@@ -96,6 +151,13 @@ class TowerConfig(_Section):
     )
     activation: Literal["relu", "tanh", "sigmoid"] = Field("relu", description="activation of the hidden layers")
     dropout: float = Field(0.0, ge=0, lt=1, description="dropout of the hidden layers")
+    field_dims: dict[str, Annotated[int, Field(ge=1, le=1024)]] = Field(
+        {}, description='fields with a shorter embedding than embedding_dim, such as {"device": 4}'
+    )
+    gate: Literal["sigmoid", "deepctr"] = Field(
+        "sigmoid", description="the gate on the fields: ours, or DeepCTR's SENETLayer with its ReLU (senet)"
+    )
+    history: int = Field(20, ge=1, le=1000, description="last clicks whose mean the user tower sees (youtube)")
 
 
 class LossConfig(_Section):
@@ -103,6 +165,8 @@ class LossConfig(_Section):
 
     kind: LossName = Field("sampled_softmax", description="the objective")
     temperature: float = Field(0.1, gt=0, le=10, description="cosines are divided by it")
+    learn_temperature: bool = Field(False, description="train the temperature too, from this start")
+    margin: float = Field(0.2, gt=0, le=2, description="by how much the clicked article's cosine must lead (triplet)")
     correction: bool = Field(
         True, description="subtract ln q(article), so that popular negatives are not pushed away for being drawn often"
     )
@@ -161,25 +225,94 @@ class Config(_Section):
     eval: EvalConfig = EvalConfig()
 
     @model_validator(mode="after")
-    def _loss_fits_strategy(self) -> "Config":
-        strategy = self.negatives.strategy
-        if self.loss.kind == "in_batch_softmax" and strategy != "in_batch":
-            raise ValueError(
-                f"loss.kind in_batch_softmax takes the batch's other positives, not negatives.strategy {strategy}: "
-                "set loss.kind=sampled_softmax, or negatives.strategy=in_batch"
-            )
-        if self.tower.kind == "deepmatch" and not self._fits_deepmatch():
-            raise ValueError(
-                "tower.kind deepmatch trains by its own in-batch softmax over article ids: set negatives.strategy=in_batch, "
-                "loss.kind=in_batch_softmax and features.article_id=true"
-            )
-        if self.negatives.shared and strategy in DRAWN_PER_USER:
-            raise ValueError(f"negatives.strategy {strategy} cannot be shared by a batch: set negatives.shared=0")
+    def _knobs_fit_together(self) -> "Config":
+        for check in (_check_sources, _check_mined, _check_blend, _check_deepmatch, _check_field_dims):
+            check(self)
         return self
 
-    def _fits_deepmatch(self) -> bool:
-        own_softmax = self.negatives.strategy == "in_batch" and self.loss.kind == "in_batch_softmax"
-        return own_softmax and self.features.article_id
+
+def _check_sources(config: Config) -> None:
+    negatives, in_batch = config.negatives, config.negatives.strategy in IN_BATCH
+    if config.loss.kind == "in_batch_softmax" and not in_batch:
+        raise ValueError(
+            f"loss.kind in_batch_softmax takes the batch's other positives, not negatives.strategy {negatives.strategy}: "
+            "set loss.kind=sampled_softmax, or negatives.strategy=in_batch"
+        )
+    for strategy in (negatives.strategy, negatives.blend):
+        if negatives.shared and strategy in (*DRAWN_PER_CLICK, *IN_BATCH):
+            raise ValueError(f"negatives.strategy {strategy} cannot be shared by a batch: set negatives.shared=0")
+    if "in_batch_hard" in (negatives.strategy, negatives.blend) and negatives.hardest >= config.train.batch_size:
+        raise ValueError(
+            f"in_batch_hard keeps the negatives.hardest={negatives.hardest} of a batch of {config.train.batch_size}: "
+            "lower it, or raise train.batch_size"
+        )
+
+
+def _check_mined(config: Config) -> None:
+    negatives = config.negatives
+    if "mined" not in (negatives.strategy, negatives.blend):
+        return
+    if not negatives.run:
+        raise ValueError(
+            "negatives.strategy mined takes its hard negatives from an earlier run of the same dataset and split: set "
+            f"negatives.run to its id, or to {FIRST_STAGE} to train one first"
+        )
+    if negatives.rank_from > negatives.rank_to:
+        raise ValueError(
+            f"negatives.rank_from={negatives.rank_from} lies behind negatives.rank_to={negatives.rank_to}: swap them"
+        )
+
+
+def _check_blend(config: Config) -> None:
+    strategy, blend, share = (getattr(config.negatives, name) for name in ("strategy", "blend", "blend_share"))
+    if blend is None and strategy != "mixed":
+        return
+    if blend == strategy:
+        raise ValueError(f"negatives.blend {blend} is the strategy itself: set another, or none")
+    if blend and "funrec_mix" in (strategy, blend):
+        raise ValueError(
+            "negatives.strategy funrec_mix is itself a blend: blend exposed with ralm at a ratio of your own"
+        )
+    if blend in IN_BATCH and strategy in IN_BATCH:
+        raise ValueError(
+            f"negatives.strategy {strategy} and negatives.blend {blend} both take the batch's other positives: blend one "
+            "with a strategy that draws, such as uniform"
+        )
+    drawn = 1 - share if blend in IN_BATCH else share
+    if (strategy in IN_BATCH or blend in IN_BATCH) and drawn == 1:
+        raise ValueError(
+            "negatives.blend_share leaves none of the batch's other positives: choose the drawing strategy alone"
+        )
+
+
+def _check_deepmatch(config: Config) -> None:
+    if config.tower.kind != "deepmatch":
+        return
+    negatives, loss, features = config.negatives, config.loss, config.features
+    plain = negatives.strategy == "in_batch" and negatives.blend is None and not negatives.subsample
+    if not (plain and loss.kind == "in_batch_softmax" and not loss.learn_temperature and features.article_id):
+        raise ValueError(
+            "tower.kind deepmatch trains by its own in-batch softmax over article ids: set negatives.strategy=in_batch "
+            "without a blend, loss.kind=in_batch_softmax, loss.learn_temperature=false, negatives.subsample=0 and "
+            "features.article_id=true"
+        )
+    if features.title or features.key_words or features.dense:
+        raise ValueError(
+            "tower.kind deepmatch sees single categories only: set features.title=false, features.key_words=false and "
+            "features.dense=[]"
+        )
+
+
+def _check_field_dims(config: Config) -> None:
+    for name, dim in config.tower.field_dims.items():
+        if not config.tower.hidden or config.tower.kind == "deepmatch":
+            raise ValueError(
+                f"tower.field_dims {name!r} needs hidden layers of our own tower: set tower.hidden, or {{}}"
+            )
+        if dim > config.tower.embedding_dim:
+            raise ValueError(
+                f"tower.field_dims {name!r}: {dim} is above tower.embedding_dim={config.tower.embedding_dim}, the longest"
+            )
 
 
 def flatten(config: Config) -> dict[str, Any]:

@@ -20,8 +20,8 @@ for _package in ("deepctr", "deepmatch"):
         _without_version_check(_package)
 
 from deepctr.feature_column import SparseFeat  # noqa: E402
-from deepctr.layers import DNN  # noqa: E402
+from deepctr.layers import DNN, SENETLayer  # noqa: E402
 from deepmatch.models import DSSM  # noqa: E402
 from deepmatch.utils import NegativeSampler, sampledsoftmaxloss  # noqa: E402
 
-__all__ = ["DNN", "DSSM", "NegativeSampler", "SparseFeat", "sampledsoftmaxloss"]
+__all__ = ["DNN", "DSSM", "NegativeSampler", "SENETLayer", "SparseFeat", "sampledsoftmaxloss"]

@@ -9,7 +9,7 @@ import numpy as np
 from dssm_core.config import Config
 from dssm_core.deep_libraries import DSSM, NegativeSampler, SparseFeat, sampledsoftmaxloss
 from dssm_core.features import Features, Side
-from dssm_core.training import TrainingData
+from dssm_core.training_data import TrainingData
 
 _SECONDS_PER_REPORT = 0.5
 _EMBED_BATCH = 8192
@@ -68,16 +68,16 @@ class DeepMatchLearner:
 
     def __init__(self, features: Features, data: TrainingData, config: Config):
         self.model = DeepMatchModel(features, config, data.counts.clicks)
-        self.batch = min(config.train.batch_size, max(2, len(data.users)))
-        self.steps = -(-len(data.users) // self.batch)
+        self.batch = min(config.train.batch_size, max(2, len(data.clicks.users)))
+        self.steps = -(-len(data.clicks.users) // self.batch)
         self._data = data
 
     def epoch(self, progress: Callable[[int, np.ndarray], None]) -> None:
         """One pass over the clicks."""
         reporter = _Reporter(progress)
         self.model.network.fit(
-            self.model.inputs(self._data.users, self._data.positives),
-            np.zeros(len(self._data.users), np.float32),
+            self.model.inputs(self._data.clicks.users, self._data.clicks.articles),
+            np.zeros(len(self._data.clicks.users), np.float32),
             batch_size=self.batch,
             verbose=0,
             callbacks=[reporter],
@@ -85,15 +85,19 @@ class DeepMatchLearner:
 
     def validate(self) -> dict:
         """DeepMatch's loss on the validation clicks."""
-        if not len(self._data.validation_users):
+        if not len(self._data.validation.users):
             return {"validation_loss": None}
         loss = self.model.network.evaluate(
-            self.model.inputs(self._data.validation_users, self._data.validation_articles),
-            np.zeros(len(self._data.validation_users), np.float32),
+            self.model.inputs(self._data.validation.users, self._data.validation.articles),
+            np.zeros(len(self._data.validation.users), np.float32),
             batch_size=self.batch,
             verbose=0,
         )
         return {"validation_loss": float(loss)}
+
+    def facts(self) -> dict:
+        """Its temperature is fixed, and its fields have no gate."""
+        return {"temperature": None, "field_weights": None}
 
 
 class _Reporter(keras.callbacks.Callback):

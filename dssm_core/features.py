@@ -1,45 +1,61 @@
 """Turns users and articles into rows of embedding tables: what the towers see. Fitted on train alone."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dssm_core.cleaning import to_numbers
 from dssm_core.config import FeaturesConfig
 from dssm_core.dataset import UNKNOWN, Dataset
 from dssm_core.errors import UserError, unknown_name
+from dssm_core.key_words import parse_key_words
 from dssm_core.split import Split
+from dssm_core.title_ngrams import title_ngrams
 
 MAX_VALUES = 6
 """How many values of a field with several (such as sub_cate `a/b`) are embedded; the rest are left out."""
 
+MAX_SCALED = 5
+"""Scaled numbers are clipped to ± this many standard deviations."""
+
 _PADDING = 0
-_UNTRAINED_ATTRIBUTES = ("key_words",)
+_TOO_LARGE = 1e100  # to be squared
+_KEY_WORDS = "key_words"
 
 
 @dataclass(frozen=True)
 class Field:
     """One field of a side: which columns of `Side.slots` it takes and which rows of the embedding table.
 
-    `values[i]` is the value behind table row `first_row + i`; values[0] is "unknown". It takes `width` columns of the
-    slots.
+    It takes `table_rows` rows of the table from `first_row`, and `width` columns of the slots. Of a field of categories
+    `values[i]` is the value behind table row `first_row + i`, and values[0] is "unknown". The title, hashed, and
+    numbers list no values: `unlisted` is how many rows they take.
     """
 
     name: str
     values: list[str]
     first_row: int
     width: int
+    unlisted: int = 0
+
+    @property
+    def table_rows(self) -> int:
+        """Rows of the embedding table."""
+        return len(self.values) + self.unlisted
 
 
 @dataclass(frozen=True)
 class Side:
     """The fields of all users, or of all articles, as rows of one embedding table.
 
-    `slots` (rows of the dataset's table, Σ widths) int32 are rows of the embedding table, 0 for padding; `weights`,
-    float32 of the same shape, is 1 / number of values at each value of a field and 0 at padding, so that a field with
-    several values is their mean. `table_rows` is the number of rows of the embedding table.
+    Ids come first, then attributes, title, key words and numbers. `slots` (rows of the dataset's table, Σ widths) int32
+    are rows of the embedding table, 0 for padding. `weights`, float32 of the same shape, are 0 at padding. Those of a
+    field with several values sum to 1, so that it is their mean; that of a number is the number itself, scaled.
+    `table_rows` is the number of rows of the embedding table.
     """
 
     fields: tuple[Field, ...]
@@ -61,76 +77,160 @@ class Features:
     articles: Side
 
 
+class _Coded(NamedTuple):
+    """One field before it has its place in the table: `codes` and `weights` (rows, width), codes from 0."""
+
+    values: list[str]
+    unlisted: int
+    codes: np.ndarray
+    weights: np.ndarray
+
+
 def make_features(dataset: Dataset, split: Split, config: FeaturesConfig) -> Features:
-    """Fit the vocabularies on train and encode every user and article of the dataset.
+    """Fit the vocabularies and the scaling of numbers on train and encode every user and article of the dataset.
 
-    An id or attribute value seen fewer than `min_count` times in the train exposures is "unknown". Raises a UserError
-    for an attribute that the dataset does not have, or when a side is left without any field.
+    An id, attribute value or key word seen fewer than `min_count` times in the train exposures is "unknown". Raises a
+    UserError for an attribute, title or key words that the dataset does not have, for an attribute taken as a number
+    that mostly is none, and when a side is left without any field.
     """
-    exposures = dataset.exposures
-    seen_users = np.bincount(exposures.user[split.train], minlength=len(dataset.users))
-    seen_articles = np.bincount(exposures.article[split.train], minlength=len(dataset.articles))
-    user_attributes = _chosen(config.user_attributes, dataset.user_attributes, "user")
-    article_attributes = _chosen(config.article_attributes, dataset.article_attributes, "article")
-    user_columns = {"user_id": _single(dataset.users["user_id"])} if config.user_id else {}
-    user_columns |= {name: _single(dataset.users[name]) for name in user_attributes}
-    article_columns = {"article_id": _single(dataset.articles["article_id"])} if config.article_id else {}
-    article_columns |= {name: _several(dataset.articles[name]) for name in article_attributes}
-    return Features(
-        _side("user", user_columns, seen_users, config.min_count),
-        _side("article", article_columns, seen_articles, config.min_count),
-    )
+    known = {*dataset.user_attributes, *dataset.article_attributes}
+    for name in config.dense:
+        if name not in known:
+            raise unknown_name("attribute in features.dense", name, known)
+    return Features(_users(dataset, split, config), _articles(dataset, split, config))
 
 
-def _chosen(wanted: list[str] | None, known: list[str], side: str) -> list[str]:
+def _users(dataset: Dataset, split: Split, config: FeaturesConfig) -> Side:
+    users, known = dataset.users, dataset.user_attributes
+    seen = np.bincount(dataset.exposures.user[split.train], minlength=len(users))
+    names = _chosen(config.user_attributes, known, config.dense, "user")
+    categories = [*(["user_id"] if config.user_id else []), *names]
+    fields = {name: _categories(*_single(_texts(users[name])), seen, config.min_count) for name in categories}
+    return _side("user", fields | _numbers(users, known, config.dense, seen, "user"))
+
+
+def _articles(dataset: Dataset, split: Split, config: FeaturesConfig) -> Side:
+    articles, known = dataset.articles, dataset.article_attributes
+    seen = np.bincount(dataset.exposures.article[split.train], minlength=len(articles))
+    fields = {}
+    if config.article_id:
+        fields["article_id"] = _categories(*_single(_texts(articles["article_id"])), seen, config.min_count)
+    taken = [*config.dense, *([_KEY_WORDS] if config.key_words else [])]
+    for name in _chosen(config.article_attributes, known, taken, "article"):
+        fields[name] = _categories(*_several(_texts(articles[name])), seen, config.min_count)
+    if config.title:
+        fields["title"] = _title(_column(dataset, "title"), config.title_buckets)
+    if config.key_words:
+        words = parse_key_words(_column(dataset, _KEY_WORDS))
+        fields[_KEY_WORDS] = _categories(*words, seen, config.min_count)
+    return _side("article", fields | _numbers(articles, known, config.dense, seen, "article"))
+
+
+def _chosen(wanted: list[str] | None, known: list[str], taken: list[str], side: str) -> list[str]:
+    """The attributes that are categories: the wanted ones, but those `taken` otherwise."""
     if wanted is None:
-        return [name for name in known if name not in _UNTRAINED_ATTRIBUTES]
+        return [name for name in known if name not in (_KEY_WORDS, *taken)]
     for name in wanted:
         if name not in known:
             raise unknown_name(f"{side} attribute", name, known)
-    return wanted
+    return [name for name in wanted if name not in taken]
 
 
-def _single(column: pd.Series) -> pa.ListArray:
-    values = pa.array(column, type=pa.string())
-    return pa.ListArray.from_arrays(pa.array(np.arange(len(values) + 1, dtype=np.int32)), values)
+def _texts(column: pd.Series) -> pa.StringArray:
+    return pa.array(column, type=pa.string())
 
 
-def _several(column: pd.Series) -> pa.ListArray:
-    """Values such as `a/b` or `a|b` as lists."""
-    return pc.split_pattern_regex(pa.array(column, type=pa.string()), "[/|]")
+def _column(dataset: Dataset, name: str) -> pa.StringArray:
+    if name not in dataset.articles:
+        raise UserError(
+            f"features.{name} needs the articles' {name}, which dataset {dataset.name} does not have: set "
+            f"features.{name}=false, or ingest it with articles that have a column {name}"
+        )
+    return _texts(dataset.articles[name])
 
 
-def _side(name: str, columns: dict[str, pa.ListArray], seen: np.ndarray, min_count: int) -> Side:
-    if not columns:
-        raise UserError(f"the {name} tower has no features: turn on features.{name}_id or name some {name} attributes")
-    fields, slots, weights = [], [], []
-    first_row = _PADDING + 1
-    for field_name, lists in columns.items():
-        values, field_slots, field_weights = _encode(lists, seen, min_count)
-        fields.append(Field(field_name, values, first_row, field_slots.shape[1]))
-        slots.append(np.where(field_weights > 0, field_slots + first_row, _PADDING))
-        weights.append(field_weights)
-        first_row += len(values)
-    return Side(tuple(fields), np.concatenate(slots, 1).astype(np.int32), np.concatenate(weights, 1), first_row)
+def _single(texts: pa.StringArray) -> tuple[np.ndarray, pa.StringArray, np.ndarray]:
+    """A value each, as `_categories` takes them."""
+    return np.arange(len(texts)), texts, np.ones(len(texts), np.float32)
 
 
-def _encode(lists: pa.ListArray, seen: np.ndarray, min_count: int) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Vocabulary (0 is "unknown"), codes (rows, width) and weights (rows, width) of one field."""
-    lists = pc.list_slice(lists, 0, MAX_VALUES)
-    encoded = lists.flatten().dictionary_encode()
-    codes, values = encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
+def _several(texts: pa.StringArray) -> tuple[np.ndarray, pa.StringArray, np.ndarray]:
+    """Values such as `a/b` or `a|b`, as `_categories` takes them."""
+    lists = pc.list_slice(pc.split_pattern_regex(texts, "[/|]"), 0, MAX_VALUES)
     counts = pc.list_value_length(lists).to_numpy()
     rows = np.repeat(np.arange(len(lists)), counts)
-    columns = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return rows, lists.flatten(), (1 / counts[rows]).astype(np.float32)
 
-    often = np.bincount(codes, weights=seen[rows], minlength=len(values)) >= min_count
-    known = [i for i, value in enumerate(values) if often[i] and value not in ("", UNKNOWN)]
-    code_of = np.zeros(len(values), np.int32)
+
+def _categories(
+    rows: np.ndarray, values: pa.StringArray, weights: np.ndarray, seen: np.ndarray, min_count: int
+) -> _Coded:
+    """The vocabulary, 0 for "unknown", and codes of values, given with their rows (ascending) and their weights."""
+    encoded = values.dictionary_encode()
+    codes, names = encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
+    often = np.bincount(codes, weights=seen[rows], minlength=len(names)) >= min_count
+    known = [i for i, name in enumerate(names) if often[i] and name not in ("", UNKNOWN)]
+    code_of = np.zeros(len(names), np.int32)
     code_of[known] = np.arange(1, len(known) + 1)
+    table = _table(rows, code_of[codes], weights, len(seen))
+    return _Coded([UNKNOWN, *(names[i] for i in known)], 0, *table)
 
-    shape = (len(lists), int(counts.max()))
-    slots, weights = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
-    slots[rows, columns] = code_of[codes]
-    weights[rows, columns] = 1 / counts[rows]
-    return [UNKNOWN, *(values[i] for i in known)], slots, weights
+
+def _table(rows: np.ndarray, codes: np.ndarray, weights: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Codes int32 and weights float32, (length, width) both. A row without any is "unknown"."""
+    counts = np.bincount(rows, minlength=length)
+    columns = np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
+    shape = (length, max(1, int(counts.max())))
+    all_codes, all_weights = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    all_codes[rows, columns] = codes
+    all_weights[rows, columns] = weights
+    all_weights[counts == 0, 0] = 1
+    return all_codes, all_weights
+
+
+def _title(titles: pa.StringArray, buckets: int) -> _Coded:
+    given = pc.if_else(pc.equal(titles, UNKNOWN), "", titles)
+    return _Coded([], buckets, *title_ngrams(given, buckets))
+
+
+def _numbers(
+    table: pd.DataFrame, attributes: list[str], wanted: list[str], seen: np.ndarray, side: str
+) -> dict[str, _Coded]:
+    """The wanted attributes that this side has, each a table row weighted by its number."""
+    return {name: _number(name, _texts(table[name]), seen, side) for name in wanted if name in attributes}
+
+
+def _number(name: str, texts: pa.StringArray, seen: np.ndarray, side: str) -> _Coded:
+    numbers = to_numbers(texts)
+    is_number = np.abs(numbers) < _TOO_LARGE
+    known = ~pc.is_in(texts, pa.array(["", UNKNOWN])).to_numpy(zero_copy_only=False)
+    if 2 * is_number.sum() < known.sum():
+        raise UserError(
+            f"features.dense {name!r}: of {known.sum():,} known values of this {side} attribute only "
+            f"{is_number.sum():,} are numbers: take it out, and it is embedded as a category"
+        )
+    scaled = np.zeros(len(numbers), np.float32)
+    scaled[is_number] = _scaled(numbers[is_number], seen[is_number])
+    return _Coded([], 1, np.zeros((len(numbers), 1), np.int32), scaled[:, None])
+
+
+def _scaled(numbers: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Less the mean and over the standard deviation of the train exposures; 0 where train has but one number."""
+    if len(np.unique(numbers[seen > 0])) < 2:
+        return np.zeros_like(numbers)
+    mean = np.average(numbers, weights=seen)
+    spread = np.sqrt(np.average((numbers - mean) ** 2, weights=seen))
+    return np.clip((numbers - mean) / spread, -MAX_SCALED, MAX_SCALED)
+
+
+def _side(name: str, coded: dict[str, _Coded]) -> Side:
+    if not coded:
+        raise UserError(f"the {name} tower has no features: turn on features.{name}_id or name some {name} attributes")
+    fields, slots = [], []
+    first_row = _PADDING + 1
+    for field_name, (values, unlisted, codes, weights) in coded.items():
+        fields.append(Field(field_name, values, first_row, codes.shape[1], unlisted))
+        slots.append(np.where(weights != 0, codes + np.int32(first_row), np.int32(_PADDING)))
+        first_row += fields[-1].table_rows
+    weights = [field.weights for field in coded.values()]
+    return Side(tuple(fields), np.concatenate(slots, 1), np.concatenate(weights, 1), first_row)

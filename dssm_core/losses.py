@@ -1,13 +1,16 @@
-"""What training minimizes, in steps: cosine / temperature → − ln q → mask accidental hits → loss.
+"""What training minimizes, in steps: cosine / temperature → − ln (n q) → mask accidental hits → hardest → loss.
 
 Tensors are float32: `positive` (batch,) holds each row's logit for its clicked article, `negative` (batch, negatives)
 those for its negatives. A masked negative has the logit `MASKED` and then weighs nothing in any loss.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+
+from dssm_core.config import LossConfig
 
 MASKED = tf.float32.min
 
@@ -17,8 +20,8 @@ def unit(vectors: tf.Tensor) -> tf.Tensor:
     return tf.math.l2_normalize(vectors, axis=-1, epsilon=1e-12)
 
 
-def scores(users: tf.Tensor, articles: tf.Tensor, temperature: float) -> tf.Tensor:
-    """Cosine / temperature of every pair: (users, d) and (articles, d) unit rows → (users, articles).
+def scores(users: tf.Tensor, articles: tf.Tensor) -> tf.Tensor:
+    """Cosine of every pair: (users, d) and (articles, d) unit rows → (users, articles).
 
     The gradient is spelled out: the product for the articles has its large side transposed, for which XLA's CPU code is
     four times slower than for any other; the product with the identity keeps XLA from bringing it back to that form.
@@ -29,9 +32,9 @@ def scores(users: tf.Tensor, articles: tf.Tensor, temperature: float) -> tf.Tens
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             transposed = tf.matmul(users, upstream, transpose_a=True)
             for_articles = tf.matmul(transposed, tf.eye(users.shape[1]), transpose_a=True)
-            return tf.matmul(upstream, articles) / temperature, for_articles / temperature
+            return tf.matmul(upstream, articles), for_articles
 
-        return tf.matmul(users, articles, transpose_b=True) / temperature, gradient
+        return tf.matmul(users, articles, transpose_b=True), gradient
 
     return product(users, articles)
 
@@ -41,9 +44,14 @@ def log_probability(probability: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(probability, probability[probability > 0].min())).astype(np.float32)
 
 
-def corrected(logits: tf.Tensor, log_q: tf.Tensor) -> tf.Tensor:
-    """s/τ − ln q: makes sampled logits estimate those of the full softmax (Bengio & Senécal, 2008; Yi et al., 2019)."""
-    return logits - log_q
+def corrected(logits: tf.Tensor, log_q: tf.Tensor, n: float) -> tf.Tensor:
+    """s/τ − ln (n q): makes the logits of `n` samples estimate the full softmax (Bengio & Senécal, 2008; Yi et al.,
+    2019).
+
+    n q(a) is how often a is expected among the n negatives, so that Σ exp over them estimates the sum over all
+    articles. Where the positive is corrected too, n falls out of the softmax.
+    """
+    return logits - log_q - math.log(n)
 
 
 def masked(logits: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
@@ -56,20 +64,54 @@ def same_article(positives: tf.Tensor, negatives: tf.Tensor) -> tf.Tensor:
     return positives[:, None] == negatives
 
 
-def bce(positive: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
-    """Pointwise binary cross-entropy, clicks 1 and negatives 0: softplus(−s⁺) + Σ softplus(s⁻), (batch,)."""
+def hardest(logits: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
+    """`MASKED` wherever a logit (batch, negatives) is below its row's `threshold` (batch,)."""
+    return masked(logits, logits < threshold[:, None])
+
+
+def hard_threshold(logits: np.ndarray, h: int) -> np.ndarray:
+    """The h-th highest of each row's logits: (batch, negatives) float32 → (batch,)."""
+    return np.partition(logits, -h, axis=1)[:, -h]
+
+
+def bce(positive: tf.Tensor, negative: tf.Tensor, config: LossConfig, temperature: tf.Tensor) -> tf.Tensor:
+    """Pointwise binary cross-entropy, clicks 1 and negatives 0: softplus(−s⁺) + Σ softplus(s⁻), (batch,).
+
+    With the correction it is noise-contrastive estimation (Gutmann & Hyvärinen, 2010).
+    """
     return tf.math.softplus(-positive) + tf.reduce_sum(tf.math.softplus(negative), axis=1)
 
 
-def sampled_softmax(positive: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
+def bpr(positive: tf.Tensor, negative: tf.Tensor, config: LossConfig, temperature: tf.Tensor) -> tf.Tensor:
+    """− ln σ(s⁺ − s⁻), that the positive beats a negative (Rendle et al., 2009): mean over the negatives, (batch,)."""
+    return _mean_unmasked(tf.math.softplus(negative - positive[:, None]), negative)
+
+
+def triplet(positive: tf.Tensor, negative: tf.Tensor, config: LossConfig, temperature: tf.Tensor) -> tf.Tensor:
+    """max(0, margin/τ + s⁻ − s⁺), mean over the negatives, (batch,).
+
+    The margin is one of cosines (Schroff et al., 2015; Huang et al., KDD 2020).
+    """
+    return _mean_unmasked(tf.nn.relu(config.margin / temperature + negative - positive[:, None]), negative)
+
+
+def sampled_softmax(positive: tf.Tensor, negative: tf.Tensor, config: LossConfig, temperature: tf.Tensor) -> tf.Tensor:
     """− ln of the positive's share in the softmax over it and its negatives (Jean et al., 2015), (batch,)."""
     # the share is sigmoid(s⁺ − ln Σ exp s⁻)
     return tf.math.softplus(tf.reduce_logsumexp(negative, axis=1) - positive)
 
 
-LOSSES: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
+def _mean_unmasked(values: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
+    kept = tf.cast(negative > MASKED, tf.float32)
+    return tf.reduce_sum(values * kept, axis=1) / tf.maximum(tf.reduce_sum(kept, axis=1), 1)
+
+
+LOSSES: dict[str, Callable[[tf.Tensor, tf.Tensor, LossConfig, tf.Tensor], tf.Tensor]] = {
     "bce": bce,
+    "bpr": bpr,
+    "triplet": triplet,
     "sampled_softmax": sampled_softmax,
     "in_batch_softmax": sampled_softmax,
 }
-"""`in_batch_softmax` is the sampled softmax whose negatives are the batch's other positives (strategy `in_batch`)."""
+"""(positive, negative, config, temperature) → each row's loss. `in_batch_softmax` is the sampled softmax whose
+negatives are the batch's other positives (the in-batch strategies)."""

@@ -1,122 +1,75 @@
 """Ways to draw negatives: articles taken as not clicked. Each states its q(a), for the losses to correct by."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
+from dssm_core.blending import blended
 from dssm_core.clicks import UserArticles
 from dssm_core.config import NegativesConfig
-from dssm_core.dataset import Dataset
-from dssm_core.errors import UserError
-from dssm_core.popularity import Popularity, train_clicks
-from dssm_core.split import Split
-
-_MAX_REPEATS = 50
-
-Sample = Callable[[int, np.random.Generator], np.ndarray]
-"""(size, rng) → int32 article rows, drawn independently from q."""
-
-
-@dataclass(frozen=True)
-class TrainCounts:
-    """What the strategies know of train.
-
-    `pool`: C, the articles of the training period, ascending int32. `exposures` n(a) and `clicks` c(a): (articles,)
-    int64. `clicked`: each user's train clicks; `exposed`: what each user was shown in train and never clicked there.
-    """
-
-    pool: np.ndarray
-    exposures: np.ndarray
-    clicks: np.ndarray
-    clicked: UserArticles
-    exposed: UserArticles
-
-
-@dataclass(frozen=True)
-class Draws:
-    """Negatives drawn for rows of users.
-
-    `articles` (n, k) int32; 0 means that this row has no such negative (`funrec_mix` spreads k draws per user over the
-    user's rows; or the user has clicked every article that could be drawn). `repeated` counts the draws that hit one of
-    the user's own clicks and were drawn again; `topped_up` those that the strategy itself could not supply.
-    """
-
-    articles: np.ndarray
-    repeated: int = 0
-    topped_up: int = 0
-
-    @property
-    def drawn(self) -> int:
-        """Number of negatives."""
-        return int((self.articles > 0).sum())
-
-
-@dataclass(frozen=True)
-class Strategy:
-    """A way to draw negatives.
-
-    `probability`: q(a), (articles,) float64 summing to 1: the chance that one draw for a user picked by their clicks
-    is a, before own clicks are drawn again. `draw(users (n,), k, rng)` draws for each row of users. `sample` draws
-    from q whoever the user is, for sets shared by a batch; None where draws depend on the user. `in_batch`: training
-    takes the batch's other positives instead of drawing.
-    """
-
-    probability: np.ndarray
-    draw: Callable[[np.ndarray, int, np.random.Generator], Draws]
-    sample: Sample | None
-    in_batch: bool = False
-
-
-def count_train(dataset: Dataset, split: Split) -> TrainCounts:
-    """Count exposures and clicks of the train rows."""
-    users, articles = dataset.exposures.user[split.train], dataset.exposures.article[split.train]
-    clicked, popularity = train_clicks(dataset, split), Popularity.in_train(dataset, split)
-    never = ~dataset.exposures.click[split.train]
-    never[never] = ~clicked.contains(users[never], articles[never])
-    exposed = UserArticles.from_pairs(users[never], articles[never], len(dataset.users), len(dataset.articles))
-    return TrainCounts(split.train_pool, popularity.exposures, popularity.clicks, clicked, exposed)
+from dssm_core.dataset import UNKNOWN
+from dssm_core.drawing import from_sets, from_weights, independent, log_uniform, spread, stratified, top_up
+from dssm_core.errors import UserError, unknown_name
+from dssm_core.mining import hard_articles
+from dssm_core.strategy import Draws, Strategy
+from dssm_core.subsampling import keep_probability
+from dssm_core.train_counts import TrainCounts
 
 
 def make_strategy(counts: TrainCounts, config: NegativesConfig) -> Strategy:
-    """The strategy that the config names, ready to draw."""
-    return STRATEGIES[config.strategy](counts, config)
+    """The strategy that the config names, with the second one blended in, ready to draw.
+
+    A UserError where the log cannot supply it, or where the pool is smaller than the draws.
+    """
+    strategy = STRATEGIES[config.strategy](counts, config)
+    if config.blend:
+        # blended strategies draw one negative at a time
+        one = config.model_copy(update={"k": 1})
+        strategy = blended(
+            STRATEGIES[config.strategy](counts, one), STRATEGIES[config.blend](counts, one), config.blend_share
+        )
+    _check_pool(strategy, counts, config)
+    return strategy
 
 
 def uniform(counts: TrainCounts, config: NegativesConfig) -> Strategy:
     """q ∝ 1 over C: global random negatives."""
     probability = np.zeros(len(counts.exposures))
     probability[counts.pool] = 1 / len(counts.pool)
-    return _independent(counts, probability, lambda size, rng: counts.pool[rng.integers(len(counts.pool), size=size)])
+    return independent(
+        counts.clicked, probability, lambda size, rng: counts.pool[rng.integers(len(counts.pool), size=size)]
+    )
 
 
 def popularity(counts: TrainCounts, config: NegativesConfig) -> Strategy:
     """q ∝ n(a)^α: popular articles oversampled as negatives; α = 0.75 is word2vec's (Mikolov et al., 2013)."""
-    weight = counts.exposures.astype(np.float64) ** config.alpha * (counts.exposures > 0)
-    return _from_weights(counts, weight)
+    return from_weights(counts.clicked, counts.exposures.astype(np.float64) ** config.alpha * (counts.exposures > 0))
 
 
 def ralm(counts: TrainCounts, config: NegativesConfig) -> Strategy:
     """q = (ln(r+2) − ln(r+1)) / ln(|C|+1), r = 0 for the most exposed: log-uniform by rank (RALM; Liu et al., 2019)."""
-    return _log_uniform(counts, _by_exposures(counts))
+    return log_uniform(counts.clicked, _by_exposures(counts))
 
 
 def suppressed(counts: TrainCounts, config: NegativesConfig) -> Strategy:
     """`ralm` with ranks reversed: the more exposed an article, the less often it is drawn (fun-rec's description)."""
-    return _log_uniform(counts, _by_exposures(counts)[::-1])
+    return log_uniform(counts.clicked, _by_exposures(counts)[::-1])
 
 
 def exposed(counts: TrainCounts, config: NegativesConfig) -> Strategy:
     """The user's own exposed-but-not-clicked articles; users with fewer than k of them are topped up from `uniform`."""
+    if not len(counts.exposed.articles):
+        raise UserError(
+            "the log has no exposure without a click in train, which negatives.strategy exposed and funrec_mix draw "
+            "from: set negatives.strategy=uniform or in_batch, or bring a log of exposures, not of clicks alone"
+        )
     fill = uniform(counts, config)
     q_exposed, share_topped_up = _exposed_probability(counts, config.k)
 
-    def draw(users: np.ndarray, k: int, rng: np.random.Generator) -> Draws:
-        articles = _stratified(counts.exposed, users, k, rng)
-        rows, columns = np.nonzero(articles == 0)
-        extra = fill.draw(users[rows], 1, rng)
-        articles[rows, columns] = extra.articles[:, 0]
-        return Draws(articles, extra.repeated, extra.drawn)
+    def draw(users: np.ndarray, positives: np.ndarray, k: int, rng: np.random.Generator) -> Draws:
+        return top_up(Draws(stratified(counts.exposed, users, k, rng)), users, positives, fill, rng)
 
     return Strategy(q_exposed + share_topped_up * fill.probability, draw, None)
 
@@ -124,29 +77,80 @@ def exposed(counts: TrainCounts, config: NegativesConfig) -> Strategy:
 def funrec_mix(counts: TrainCounts, config: NegativesConfig) -> Strategy:
     """fun-rec's recipe: one exposed-not-clicked article a click, plus k rank-based (`ralm`) draws a user.
 
-    Drawn for one epoch's rows at a time: (n, 1 + k), where the k draws of a user are spread over the user's rows.
+    Drawn for one epoch's clicks at a time: (n, 1 + k), where the k draws of a user are spread over the user's clicks.
     """
     own, ranked = exposed(counts, config.model_copy(update={"k": 1})), ralm(counts, config)
     clicks = counts.clicked.counts().sum()
     ranked_share = config.k * (counts.clicked.counts() > 0).sum()
-    mixed = (clicks * own.probability + ranked_share * ranked.probability) / (clicks + ranked_share)
+    mixed_q = (clicks * own.probability + ranked_share * ranked.probability) / (clicks + ranked_share)
 
-    def draw(users: np.ndarray, k: int, rng: np.random.Generator) -> Draws:
-        first = own.draw(users, 1, rng)
-        rows, columns = _spread(users, k)
-        rest = ranked.draw(users[rows], 1, rng)
+    def draw(users: np.ndarray, positives: np.ndarray, k: int, rng: np.random.Generator) -> Draws:
+        first = own.draw(users, positives, 1, rng)
+        rows, columns = spread(users, k)
+        rest = ranked.draw(users[rows], positives[rows], 1, rng)
         articles = np.zeros((len(users), 1 + k), np.int32)
         articles[:, :1] = first.articles
         articles[rows, 1 + columns] = rest.articles[:, 0]
         return Draws(articles, first.repeated + rest.repeated, first.topped_up)
 
-    return Strategy(mixed, draw, None)
+    return Strategy(mixed_q, draw, None, extra=1)
+
+
+def same_attribute(counts: TrainCounts, config: NegativesConfig) -> Strategy:
+    """Articles that share an attribute with the clicked one, or that were clicked by users who share one with the user.
+
+    The business-rule hard negative (same market: Grbovic & Cheng, KDD 2018). All articles of a group have the same
+    chance; clicks without a value, or whose user clicked the whole group, are topped up from `uniform`.
+    """
+    sets, group_of, clicks = _groups(counts, config.attribute)
+    fill = uniform(counts, config)
+    one = from_sets(sets, group_of, counts.clicked, fill)
+    q_sets, share_topped_up = _sets_probability(sets, clicks)
+    return _a_draw_at_a_time(one, q_sets + share_topped_up * fill.probability)
+
+
+def mined(counts: TrainCounts, config: NegativesConfig) -> Strategy:
+    """Articles that an earlier run ranks between a and b for the user, a share of them among `uniform` ones.
+
+    EBR's hard mining (Huang et al., KDD 2020, section 6.1.2; Fan et al., MOBIUS, KDD 2019).
+    """
+    if counts.earlier is None:
+        raise UserError("negatives.strategy mined needs an earlier run: set negatives.run to the id of one")
+    sets = hard_articles(counts.earlier, counts.clicked, counts.pool, config.rank_from, config.rank_to)
+    fill = uniform(counts, config)
+    one = from_sets(sets, lambda users, positives: users, counts.clicked, fill)
+    clicks = np.zeros(len(sets.start) - 1)
+    clicks[counts.earlier.users] = counts.clicked.counts()[counts.earlier.users]
+    q_sets, share_topped_up = _sets_probability(sets, clicks)
+    hard = _a_draw_at_a_time(one, q_sets + share_topped_up * fill.probability)
+    return blended(fill, hard, config.hard_share)
 
 
 def in_batch(counts: TrainCounts, config: NegativesConfig) -> Strategy:
     """The other positives of the batch, q ∝ c(a): a negative as often as it is clicked (Yi et al., 2019)."""
-    drawn = _from_weights(counts, counts.clicks.astype(np.float64))
+    weight = counts.clicks * keep_probability(counts.clicks, config.subsample)
+    drawn = from_weights(counts.clicked, weight)
     return Strategy(drawn.probability, drawn.draw, None, in_batch=True)
+
+
+def in_batch_streaming(counts: TrainCounts, config: NegativesConfig) -> Strategy:
+    """`in_batch` whose q is estimated on the fly from how many steps pass between two clicks (Yi et al., 2019)."""
+    return replace(in_batch(counts, config), streaming=True)
+
+
+def mixed(counts: TrainCounts, config: NegativesConfig) -> Strategy:
+    """`in_batch` and a uniform set shared by the batch, q the mixture (mixed negative sampling; Yang et al., 2020)."""
+    return blended(in_batch(counts, config), uniform(counts, config), config.blend_share)
+
+
+def cross_batch(counts: TrainCounts, config: NegativesConfig) -> Strategy:
+    """`in_batch` and a FIFO memory of the last batches' article vectors (Wang et al., SIGIR 2021)."""
+    return replace(in_batch(counts, config), memory=config.memory)
+
+
+def in_batch_hard(counts: TrainCounts, config: NegativesConfig) -> Strategy:
+    """The hardest of the `in_batch` negatives: those of the highest logit after correction and masking."""
+    return replace(in_batch(counts, config), hardest=config.hardest)
 
 
 STRATEGIES: dict[str, Callable[[TrainCounts, NegativesConfig], Strategy]] = {
@@ -156,96 +160,28 @@ STRATEGIES: dict[str, Callable[[TrainCounts, NegativesConfig], Strategy]] = {
     "suppressed": suppressed,
     "exposed": exposed,
     "funrec_mix": funrec_mix,
+    "same_attribute": same_attribute,
+    "mined": mined,
     "in_batch": in_batch,
+    "in_batch_streaming": in_batch_streaming,
+    "mixed": mixed,
+    "cross_batch": cross_batch,
+    "in_batch_hard": in_batch_hard,
 }
 
 
-def _independent(counts: TrainCounts, probability: np.ndarray, sample: Sample) -> Strategy:
-    """A strategy whose draws do not depend on the user, but for the user's own clicks."""
-
-    def draw(users: np.ndarray, k: int, rng: np.random.Generator) -> Draws:
-        articles = sample(len(users) * k, rng).reshape(len(users), k)
-        return _repeat_own_clicks(articles, users, counts.clicked, probability, sample, rng)
-
-    return Strategy(probability, draw, sample)
-
-
-def _from_weights(counts: TrainCounts, weight: np.ndarray) -> Strategy:
-    if not weight.any():
-        raise UserError("no article can be drawn as a negative: train has no exposures to count")
-    probability = weight / weight.sum()
-    articles = np.flatnonzero(weight).astype(np.int32)
-    cumulative = np.cumsum(probability[articles])
-
-    def sample(size: int, rng: np.random.Generator) -> np.ndarray:
-        # the last step of the cumulative sum may round to just below 1
-        place = np.searchsorted(cumulative, rng.random(size), side="right")
-        return articles[np.minimum(place, len(articles) - 1)]
-
-    return _independent(counts, probability, sample)
+def _check_pool(strategy: Strategy, counts: TrainCounts, config: NegativesConfig) -> None:
+    """Refuse more negatives a click than there are articles; a set shared by a batch may well hold some twice."""
+    if not strategy.in_batch and not config.shared and config.k >= len(counts.pool):
+        raise UserError(
+            f"negatives.k={config.k} draws from a pool of only {len(counts.pool)} articles: "
+            "lower negatives.k, or set negatives.strategy=in_batch"
+        )
 
 
 def _by_exposures(counts: TrainCounts) -> np.ndarray:
     """C, most exposed first; ties keep the order of the table."""
     return counts.pool[np.argsort(-counts.exposures[counts.pool], kind="stable")]
-
-
-def _log_uniform(counts: TrainCounts, ranked: np.ndarray) -> Strategy:
-    ranks = np.arange(len(ranked))
-    probability = np.zeros(len(counts.exposures))
-    probability[ranked] = (np.log(ranks + 2) - np.log(ranks + 1)) / np.log(len(ranked) + 1)
-
-    def sample(size: int, rng: np.random.Generator) -> np.ndarray:
-        # the inverse of the distribution function ln(r+2) / ln(|C|+1)
-        rank = np.exp(rng.random(size) * np.log(len(ranked) + 1)).astype(np.int64) - 1
-        return ranked[np.clip(rank, 0, len(ranked) - 1)]
-
-    return _independent(counts, probability, sample)
-
-
-def _repeat_own_clicks(
-    articles: np.ndarray,
-    users: np.ndarray,
-    clicked: UserArticles,
-    probability: np.ndarray,
-    sample: Sample,
-    rng: np.random.Generator,
-) -> Draws:
-    """Draw again, in place, whatever hit one of the user's own clicks."""
-    own = np.nonzero(clicked.contains(users[:, None], articles))
-    repeated = 0
-    for _ in range(_MAX_REPEATS):
-        if not len(own[0]):
-            break
-        repeated += len(own[0])
-        articles[own] = sample(len(own[0]), rng)
-        still = clicked.contains(users[own[0]], articles[own])
-        own = (own[0][still], own[1][still])
-    for row, column in zip(*own, strict=True):
-        articles[row, column] = _outside(clicked.of(users[row]), probability, rng)
-    return Draws(articles, repeated)
-
-
-def _outside(own: np.ndarray, probability: np.ndarray, rng: np.random.Generator) -> int:
-    """One exact draw from q without the articles `own`, for users who clicked nearly all that can be drawn; else 0."""
-    left = probability.copy()
-    left[own] = 0
-    total = left.sum()
-    return int(rng.choice(len(left), p=left / total)) if total > 0 else 0
-
-
-def _stratified(sets: UserArticles, users: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """k articles of each row's own set, (n, k) int32: one from each k-th of the set; all of a smaller set, then 0.
-
-    Every article of the set has the same chance, and a row rarely holds the same article twice.
-    """
-    size = (sets.start[users + 1] - sets.start[users])[:, None]
-    strata = ((np.arange(k) + rng.random((len(users), k))) * (size / k)).astype(np.int64)
-    place = np.where(size >= k, np.minimum(strata, size - 1), np.arange(k))
-    within = place < size
-    articles = np.zeros((len(users), k), np.int32)
-    articles[within] = sets.articles[(sets.start[users][:, None] + place)[within]]
-    return articles
 
 
 def _exposed_probability(counts: TrainCounts, k: int) -> tuple[np.ndarray, float]:
@@ -258,10 +194,51 @@ def _exposed_probability(counts: TrainCounts, k: int) -> tuple[np.ndarray, float
     return probability, float((clicks * (1 - own)).sum())
 
 
-def _spread(users: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places (row, column) that give each distinct user k draws, spread as evenly as can be over the user's rows."""
-    order = np.argsort(users, kind="stable")
-    _, first, counts = np.unique(users[order], return_index=True, return_counts=True)
-    draws = np.tile(np.arange(k), len(first))
-    owner = np.repeat(np.arange(len(first)), k)
-    return order[first[owner] + draws % counts[owner]], draws // counts[owner]
+def _groups(
+    counts: TrainCounts, attribute: str
+) -> tuple[UserArticles, Callable[[np.ndarray, np.ndarray], np.ndarray], np.ndarray]:
+    """Each value's articles, (users, positives) → the values' numbers, and the train clicks of each value.
+
+    Number 0 is "unknown", whose set is empty. An attribute of articles goes before one of users.
+    """
+    n_articles = counts.clicked.n_articles
+    if attribute in counts.articles:
+        codes, n_values = _codes(counts.articles[attribute])
+        in_group = counts.pool[codes[counts.pool] > 0]
+        sets = UserArticles.from_pairs(codes[in_group], in_group, n_values, n_articles)
+        return sets, lambda users, positives: codes[positives], np.bincount(codes, counts.clicks, n_values)
+    if attribute in counts.users:
+        codes, n_values = _codes(counts.users[attribute])
+        clicks = counts.clicked.counts()
+        group, article = codes[np.repeat(np.arange(len(clicks)), clicks)], counts.clicked.articles
+        sets = UserArticles.from_pairs(group[group > 0], article[group > 0], n_values, n_articles)
+        return sets, lambda users, positives: codes[users], np.bincount(codes, clicks, n_values)
+    known = [
+        name for name in (*counts.articles, *counts.users) if name not in ("article_id", "user_id", "title", "ctime")
+    ]
+    raise unknown_name(
+        "attribute of articles or users, which negatives.strategy same_attribute draws by,", attribute, known
+    )
+
+
+def _codes(column: pd.Series) -> tuple[np.ndarray, int]:
+    """Each value's number, 0 for "unknown" (which row 0 of every table is), and how many numbers there are."""
+    codes, values = pd.factorize(column.where(~column.isin(["", UNKNOWN]), UNKNOWN))
+    return codes, len(values)
+
+
+def _sets_probability(sets: UserArticles, clicks: np.ndarray) -> tuple[np.ndarray, float]:
+    """What draws from each group's set add to q when a group is picked by its `clicks`, and the share of empty sets."""
+    share = clicks / max(1, clicks.sum())
+    sizes = sets.counts()
+    each = np.repeat(share / np.maximum(sizes, 1), sizes)
+    probability = np.bincount(sets.articles, weights=each, minlength=sets.n_articles)
+    return probability, float(share[sizes == 0].sum())
+
+
+def _a_draw_at_a_time(one: Callable[..., Draws], probability: np.ndarray) -> Strategy:
+    def draw(users: np.ndarray, positives: np.ndarray, k: int, rng: np.random.Generator) -> Draws:
+        drawn = one(np.repeat(users, k), np.repeat(positives, k), rng)
+        return Draws(drawn.articles.reshape(len(users), k), drawn.repeated, drawn.topped_up)
+
+    return Strategy(probability, draw, None)

@@ -5,26 +5,31 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 
 from dssm_core.baselines import BASELINES
 from dssm_core.comparable import baseline_run_id
 from dssm_core.config import Config
 from dssm_core.dataset import Dataset
+from dssm_core.earlier import earlier_run, first_stage, needs_earlier
 from dssm_core.errors import UserError
 from dssm_core.evaluation import evaluate, save_evaluation
 from dssm_core.features import make_features
 from dssm_core.health import health
 from dssm_core.indexes import INDEXES, describe_index
-from dssm_core.negatives import TrainCounts, count_train, make_strategy
+from dssm_core.mining import EarlierRun
+from dssm_core.negatives import make_strategy
 from dssm_core.popularity import seen_clicks
 from dssm_core.recommender import Recommender
 from dssm_core.retrieval import VectorRecommender
 from dssm_core.runs import Run, describe_run, write_status
 from dssm_core.split import Split, make_split
-from dssm_core.training import Trained, TrainingData, train
+from dssm_core.train_counts import TrainCounts, count_train
+from dssm_core.training import Learner, Trained, train
+from dssm_core.training_data import TrainingData
 from dssm_core.workspace import Workspace, load_dataset, write_manifest, written
 
 
@@ -36,37 +41,87 @@ def carry_out(workspace: Workspace, run: Run, report: Callable[[dict], None]) ->
     dataset = load_dataset(workspace, run.dataset)
     stages.begin("split")
     split = make_split(dataset, config.split, config.pool)
+    # what a config asks of a log that it does not have is refused before anything slow
+    model = _TwoTowerJob(workspace, run, dataset, split, stages) if config.model == "two_tower" else None
     stages.begin("baselines")
     for baseline in BASELINES:
         _baseline(workspace, run, baseline, dataset, split, stages)
-    if config.model == "two_tower":
-        recommender, facts = _two_tower(run, dataset, split, stages)
+    if model:
+        recommender, facts = model.carry_out()
     else:
         recommender, facts = BASELINES[config.model](dataset, split, config, np.random.default_rng(config.seed)), {}
     _evaluate_and_save(run, recommender, dataset, split, facts, stages)
 
 
-def _two_tower(run: Run, dataset: Dataset, split: Split, stages: "_Stages") -> tuple[Recommender, dict]:
-    config = run.config
-    stages.begin("features")
-    features = make_features(dataset, split, config.features)
-    stages.begin("negatives")
-    counts = count_train(dataset, split)
-    data = TrainingData.of(dataset, split, counts)
-    stages.begin("train")
-    trained = train(_learner(features, data, config), data, config, stages.report)
-    stages.begin("embed")
-    user_vectors = trained.model.embed_users(np.arange(len(dataset.users), dtype=np.int32))
-    pool_vectors = trained.model.embed_articles(split.pool)
-    _save_vectors(run, trained, user_vectors, split.pool, pool_vectors)
-    stages.begin("index")
-    index = INDEXES[config.index.kind](pool_vectors, config.index)
-    seen = seen_clicks(dataset, split) if config.pool.remove_seen else None
-    recommender = VectorRecommender(user_vectors, split.pool, pool_vectors, index, seen, len(dataset.articles))
-    return recommender, _facts(config, trained, user_vectors, pool_vectors, index, counts)
+class _TwoTowerJob:
+    """features → negatives → train → embed → index of one run; made of a config that its dataset can supply."""
+
+    def __init__(self, workspace: Workspace, run: Run, dataset: Dataset, split: Split, stages: "_Stages"):
+        self._run, self._config, self._stages = run, run.config, stages
+        self._dataset, self._split = dataset, split
+        stages.begin("features")
+        self._features = make_features(dataset, split, self._config.features)
+        stages.begin("negatives")
+        counts = count_train(dataset, split)
+        if needs_earlier(self._config):
+            counts = replace(counts, earlier=earlier_run(workspace, run.dataset, self._config, counts.clicked))
+        self._data = TrainingData.of(dataset, split, counts)
+        self._first = first_stage(self._config, len(counts.pool))
+        self._learner = _learner(self._features, self._data, self._first or self._config)
+
+    def carry_out(self) -> tuple[Recommender, dict]:
+        """Train, in two stages where the first is to be mined, and be ready to recall."""
+        config, split, stages = self._config, self._split, self._stages
+        stages.begin("train")
+        if self._first:
+            self._mine(train(self._learner, self._data, self._first, _part(stages.report, 0, self._learner)))
+        report = _part(stages.report, 1, self._learner) if self._first else stages.report
+        trained = train(self._learner, self._data, config, report)
+        stages.begin("embed")
+        user_vectors = trained.model.embed_users(_all_rows(self._dataset.users))
+        pool_vectors = trained.model.embed_articles(split.pool)
+        _save_vectors(self._run, trained, user_vectors, split.pool, pool_vectors)
+        stages.begin("index")
+        index = INDEXES[config.index.kind](pool_vectors, config.index)
+        seen = seen_clicks(self._dataset, split) if config.pool.remove_seen else None
+        recommender = VectorRecommender(
+            user_vectors, split.pool, pool_vectors, index, seen, len(self._dataset.articles)
+        )
+        facts = _facts(config, trained, user_vectors, pool_vectors, index, self._data.counts)
+        return recommender, facts | self._learner.facts()
+
+    def _mine(self, trained: Trained) -> None:
+        """Take the first stage's hard negatives and start over with them."""
+        counts = self._data.counts
+        earlier = EarlierRun(
+            "of the first stage",
+            trained.model.embed_users(_all_rows(self._dataset.users)),
+            counts.pool,
+            trained.model.embed_articles(counts.pool),
+            np.flatnonzero(counts.clicked.counts()).astype(np.int32),
+        )
+        self._data = replace(self._data, counts=replace(counts, earlier=earlier))
+        self._learner = _learner(self._features, self._data, self._config)
 
 
-def _learner(features, data, config):
+def _part(report: Callable[[dict], None], part: int, learner: Learner) -> Callable[[dict], None]:
+    """Reports the `part`-th (0 or 1) of two trainings as one of twice the epochs."""
+
+    def told(event: dict) -> None:
+        epochs = event["epochs"]
+        moved = {"epoch": event["epoch"] + part * epochs, "epochs": 2 * epochs}
+        if event["type"] == "step":
+            moved |= {"step": event["step"] + part * epochs * learner.steps, "steps": 2 * event["steps"]}
+        report(event | moved)
+
+    return told
+
+
+def _all_rows(table: pd.DataFrame) -> np.ndarray:
+    return np.arange(len(table), dtype=np.int32)
+
+
+def _learner(features, data, config) -> Learner:
     """Imported here so that a baseline's run does not pay for TensorFlow."""
     if config.tower.kind == "deepmatch":
         from dssm_core.deepmatch_learner import DeepMatchLearner

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dssm_core.config import Config, with_settings
+from dssm_core.config import FIRST_STAGE, Config, with_settings
 from dssm_core.errors import unknown_name
 
 
@@ -20,7 +20,7 @@ class Preset:
         return with_settings(Config(), self.settings)
 
 
-_SAMPLED = ("loss.kind=sampled_softmax", "negatives.shared=1024")
+_SHARED = "negatives.shared=1024"
 
 _ID_COSINE = (
     "negatives.strategy=uniform",
@@ -46,23 +46,44 @@ PRESETS: dict[str, Preset] = {
         "The same without the correction: popular articles are pushed away for being drawn often.",
         "Covington et al., RecSys 2016; the bias is described by Yi et al., RecSys 2019",
     ),
+    "in_batch_streaming": Preset(
+        ("negatives.strategy=in_batch_streaming", "loss.kind=in_batch_softmax"),
+        "The same with the correction estimated from the stream of batches: for logs too large, or too live, to count.",
+        "Yi et al., RecSys 2019, section 4",
+    ),
+    "mixed": Preset(
+        ("negatives.strategy=mixed", "loss.kind=in_batch_softmax", "negatives.blend_share=0.5"),
+        "The batch's other clicks and as many articles of the whole pool, so that articles nobody clicks are pushed away "
+        "too.",
+        "Yang et al., Mixed negative sampling for learning two-tower neural networks in recommendations, WWW 2020",
+    ),
+    "cross_batch": Preset(
+        ("negatives.strategy=cross_batch", "loss.kind=in_batch_softmax", "negatives.memory=4"),
+        "The last batches' articles are negatives too: many more of them for small batches, at next to no cost.",
+        "Wang et al., Cross-batch negative sampling for training two-tower recommenders, SIGIR 2021",
+    ),
+    "in_batch_hard": Preset(
+        ("negatives.strategy=in_batch_hard", "loss.kind=in_batch_softmax", "negatives.hardest=100"),
+        "Only the batch's hardest negatives count: sharper at the top of the list, and easily misled by false negatives.",
+        "TensorFlow Recommenders, num_hard_negatives of its retrieval task",
+    ),
     "uniform": Preset(
-        ("negatives.strategy=uniform", *_SAMPLED),
-        "Global random negatives, one set a batch: the honest default, close to what recall meets when it serves.",
-        "Huang et al., Embedding-based retrieval in Facebook search, KDD 2020, section 2.2",
+        ("negatives.strategy=uniform", _SHARED),
+        "A naive DSSM with global random negatives, one set a batch: close to what recall meets when it serves.",
+        "Huang et al., Learning deep structured semantic models, CIKM 2013; Huang et al., KDD 2020, section 2.2",
     ),
     "popularity": Preset(
-        ("negatives.strategy=popularity", *_SAMPLED),
+        ("negatives.strategy=popularity", _SHARED),
         "Popular articles oversampled as negatives, by exposure to the power 0.75.",
         "Mikolov et al., Distributed representations of words and phrases, NeurIPS 2013",
     ),
     "ralm": Preset(
-        ("negatives.strategy=ralm", *_SAMPLED),
+        ("negatives.strategy=ralm", _SHARED),
         "Negatives drawn log-uniformly by popularity rank: popular ones oversampled, no counts needed.",
         "Liu et al., Real-time attention based look-alike model, KDD 2019",
     ),
     "suppressed": Preset(
-        ("negatives.strategy=suppressed", *_SAMPLED),
+        ("negatives.strategy=suppressed", _SHARED),
         "The reverse: the more an article was exposed, the less often it is a negative.",
         "The description of fun-rec's sampler",
     ),
@@ -70,6 +91,36 @@ PRESETS: dict[str, Preset] = {
         ("negatives.strategy=exposed", "negatives.k=5", "loss.kind=sampled_softmax", "loss.correction=false"),
         "Only what the user was shown and did not click: learns to rank a feed, and is misled about the rest of the pool.",
         "Huang et al., KDD 2020, section 2.2, on why it fails for recall",
+    ),
+    "same_attribute": Preset(
+        ("negatives.strategy=in_batch", "negatives.blend=same_attribute", "negatives.blend_share=0.005"),
+        "A few articles of the clicked one's own category beside the batch: where users must be told apart within one.",
+        "Grbovic & Cheng, Real-time personalization using embeddings at Airbnb, KDD 2018 (negatives of the same market)",
+    ),
+    "mined": Preset(
+        (
+            "negatives.strategy=in_batch",
+            "negatives.blend=mined",
+            "negatives.blend_share=0.005",
+            f"negatives.run={FIRST_STAGE}",
+            "negatives.hard_share=1",
+            "negatives.rank_from=51",
+            "negatives.rank_to=300",
+        ),
+        "Two stages: train in-batch, mine what it ranks high but not at the top, and train again with a few of those.",
+        "Huang et al., Embedding-based retrieval in Facebook search, KDD 2020, section 6.1.2; Fan et al., MOBIUS, KDD 2019",
+    ),
+    "mined_alone": Preset(
+        (
+            "negatives.strategy=mined",
+            "negatives.k=5",
+            f"negatives.run={FIRST_STAGE}",
+            "negatives.hard_share=1",
+            "negatives.rank_from=51",
+            "negatives.rank_to=300",
+        ),
+        "Mined hard negatives and nothing else: it learns the fine differences and forgets the coarse ones.",
+        "Huang et al., KDD 2020, section 6.1.2, on why it fails",
     ),
     "funrec": Preset(
         (
@@ -82,6 +133,16 @@ PRESETS: dict[str, Preset] = {
         ),
         "fun-rec's recipe: pointwise loss on clicks, as many exposed-not-clicked, and rank-based draws; Annoy retrieval.",
         "Datawhale fun-rec, chapter on DSSM recall",
+    ),
+    "senet": Preset(
+        ("negatives.strategy=in_batch", "loss.kind=in_batch_softmax", "tower.kind=senet"),
+        "In-batch with a gate that weighs each side's fields: for many attributes of unequal worth, and to see which count.",
+        "Huang et al., FiBiNET, RecSys 2019; the two-tower form is Weibo's",
+    ),
+    "youtube": Preset(
+        ("negatives.strategy=in_batch", "loss.kind=in_batch_softmax", "tower.kind=youtube"),
+        "In-batch with the user's last clicks in the user tower: where interests change faster than an id can follow.",
+        "Covington et al., Deep neural networks for YouTube recommendations, RecSys 2016",
     ),
     "deepmatch": Preset(
         ("tower.kind=deepmatch", "loss.kind=in_batch_softmax", "loss.temperature=0.05", "tower.hidden=[64]"),

@@ -9,9 +9,10 @@ from dssm_core.batches import Batches, BatchMaker
 from dssm_core.config import Config
 from dssm_core.features import Features
 from dssm_core.losses import log_probability
-from dssm_core.negatives import Draws, Strategy
 from dssm_core.step import Step
-from dssm_core.training import TrainingData
+from dssm_core.strategy import Draws, Strategy
+from dssm_core.subsampling import keep_probability, kept_clicks
+from dssm_core.training_data import TrainingData
 from dssm_core.two_tower import TwoTower
 
 _SECONDS_PER_CALL = 0.5
@@ -22,22 +23,23 @@ class SampledLearner:
     """A two-tower model, its strategy and its compiled step."""
 
     def __init__(self, features: Features, data: TrainingData, strategy: Strategy, config: Config):
-        self.model = TwoTower(features, config.tower, config.seed)
-        self.batch = min(config.train.batch_size, max(2, len(data.users)))
-        self.steps = -(-len(data.users) // self.batch)
+        self.model = TwoTower(features, config.tower, config.seed, data.history)
+        self._keep = keep_probability(data.counts.clicks, config.negatives.subsample)[data.clicks.articles]
+        self.batch = min(config.train.batch_size, max(2, len(data.clicks)))
+        self.steps = -(-max(1, round(self._keep.sum())) // self.batch)
         self._data = data
-        self._step = Step(self.model, config, log_probability(strategy.probability), strategy.in_batch)
-        self._maker = BatchMaker(strategy, data.counts.clicked, config)
+        sizes = strategy.sizes(config.negatives, self.batch)
+        self._step = Step(self.model, config, log_probability(strategy.probability), strategy, sizes)
+        self._maker = BatchMaker(strategy, data.counts.clicked, sizes, self.steps, config.loss.mask_known)
         self._rng = np.random.default_rng(config.seed)
         self._validation = self._validation_batch(np.random.default_rng(config.split.seed))
         self._steps_per_call = _FIRST_STEPS
         self._done = 0
 
     def epoch(self, progress: Callable[[int, np.ndarray], None]) -> Draws:
-        """One pass over the clicks, in calls of about half a second."""
-        draws, calls = self._maker.epoch(
-            self._data.users, self._data.positives, self.batch, self._rng, lambda: self._steps_per_call
-        )
+        """One pass over the clicks that are kept, in calls of about half a second."""
+        clicks = self._data.clicks.at(kept_clicks(self._keep, self._rng))
+        draws, calls = self._maker.epoch(clicks, self._rng, lambda: self._steps_per_call)
         for batches in calls:
             started = time.monotonic()
             losses = self._step.train(batches, self._done)
@@ -49,23 +51,29 @@ class SampledLearner:
         return draws
 
     def validate(self) -> dict:
-        """Loss and cosines of the validation clicks among the batch that they were put in; see `train`."""
-        rows = min(self.batch, len(self._data.validation_users))
+        """Loss and cosines of the validation clicks among the batch that they were put in, and the temperature."""
+        rows = min(self.batch, len(self._data.validation))
         if not rows:
-            return {"validation_loss": None}
+            return {"validation_loss": None, "temperature": self._step.temperature}
         loss, positive, negative = self._step.score(self._validation)
         return {
             "validation_loss": float(loss[:rows].mean()),
             "positive_scores": _histogram(positive[:rows]),
             "negative_scores": _histogram(negative),
+            "temperature": self._step.temperature,
         }
+
+    def facts(self) -> dict:
+        """What is worth knowing of the trained model: its temperature, and the fields' weights behind a gate."""
+        users = self.model.users.field_weights(np.unique(self._data.clicks.users))
+        articles = self.model.articles.field_weights(self._data.counts.pool)
+        weights = {"users": users, "articles": articles} if users else None
+        return {"temperature": self._step.temperature, "field_weights": weights}
 
     def _validation_batch(self, rng: np.random.Generator) -> Batches:
         """The validation clicks as one batch, filled up with train clicks so that its loss compares with train's."""
-        fill = rng.integers(len(self._data.users), size=self.batch)
-        users = np.concatenate([self._data.validation_users, self._data.users[fill]])[: self.batch]
-        articles = np.concatenate([self._data.validation_articles, self._data.positives[fill]])[: self.batch]
-        return self._maker.one(users, articles, rng)
+        fill = self._data.clicks.at(rng.integers(len(self._data.clicks), size=self.batch))
+        return self._maker.one(self._data.validation.and_then(fill).at(slice(self.batch)), rng)
 
 
 def _histogram(cosines: np.ndarray) -> dict[str, list]:

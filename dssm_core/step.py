@@ -4,73 +4,119 @@ The towers, the objective and their gradients are compiled by XLA; many steps ru
 row-wise Adagrad (one accumulator a row, as in Naumov et al., 2019), so that a step costs the same for any catalogue.
 """
 
+import math
+from typing import NamedTuple
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from dssm_core.batches import Batches
 from dssm_core.config import Config
-from dssm_core.losses import LOSSES, corrected, masked, same_article, scores
+from dssm_core.losses import LOSSES, corrected, hard_threshold, hardest, masked, same_article, scores
+from dssm_core.strategy import Sizes, Strategy
 from dssm_core.two_tower import TowerSide, TwoTower
 
 _EPSILON = 1e-12
+_LEAST_TEMPERATURE = 0.01
+
+
+class _Inputs(NamedTuple):
+    """A batch, its rows gathered. Articles are the B positives, S shared and B·k own negatives, in this order."""
+
+    user_slots: tf.Tensor
+    user_weights: tf.Tensor
+    user_rows: tf.Tensor
+    article_slots: tf.Tensor
+    article_weights: tf.Tensor
+    article_rows: tf.Tensor
+    positives: tf.Tensor
+    shared: tf.Tensor
+    own: tf.Tensor
+    known: tf.Tensor
+    log_q: tf.Tensor
+    memory: tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+
+
+class _Scored(NamedTuple):
+    """Cosines of the positives (B,) and of the negatives (B, n); the logits that the loss takes; what was masked."""
+
+    cosine: tf.Tensor
+    cosines: tf.Tensor
+    positive: tf.Tensor
+    negative: tf.Tensor
+    mask: tf.Tensor
 
 
 class Step:
     """The compiled step of one model under one config. `log_q`: ln q per article, (articles,) float32."""
 
-    def __init__(self, model: TwoTower, config: Config, log_q: np.ndarray, in_batch: bool):
+    def __init__(self, model: TwoTower, config: Config, log_q: np.ndarray, strategy: Strategy, sizes: Sizes):
         self._model = model
         self._config = config
         self._log_q = tf.constant(log_q)
-        self._in_batch = in_batch
-        self._own = not in_batch and not config.negatives.shared
+        self._strategy = strategy
+        self._log_temperature = keras.Variable(math.log(config.loss.temperature))
+        self._dense = [*model.dense, *([self._log_temperature] if config.loss.learn_temperature else [])]
         self._optimizer = keras.optimizers.Adam(config.train.learning_rate)
-        self._optimizer.build(model.dense)
-        ids = tf.TensorSpec([None, None], tf.int32)
-        signature = [
-            ids,
-            ids,
-            tf.TensorSpec([None, None, None], tf.int32) if self._own else ids,
-            tf.TensorSpec([None, None, 2], tf.int32),
-            tf.TensorSpec([], tf.int32),
-        ]
+        self._optimizer.build(self._dense)
+        self._memory = _Memory(strategy.memory, sizes.batch, config.tower.dim)
+        shapes = [[sizes.batch], [sizes.batch], [sizes.batch, 2], [sizes.batch, sizes.own], [sizes.shared], [None, 2]]
+        signature = [tf.TensorSpec([None, *shape], tf.int32) for shape in shapes]
+        signature += [tf.TensorSpec([None, None]), tf.TensorSpec([], tf.int32)]
         self._train = tf.function(self._train_many, input_signature=signature)
         self._compiled_gradients = tf.function(self._gradients, jit_compile=True)
         self._compiled_scores = tf.function(self._scores, jit_compile=True)
 
+    @property
+    def temperature(self) -> float:
+        """What cosines are divided by now."""
+        return float(self._temperature())
+
     def train(self, batches: Batches, first_step: int) -> np.ndarray:
-        """Train on every batch in turn; returns their losses (steps,). `first_step` seeds the id dropout."""
+        """Train on every batch in turn; returns their losses (steps,). `first_step`: how many were trained before."""
         return self._train(*_tensors(batches), tf.constant(first_step, tf.int32)).numpy()
 
     def score(self, batches: Batches) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of the first batch, without training: loss (B,), positive cosines (B,), all unmasked negative cosines."""
-        inputs = self._gather(*(tensor[0] for tensor in _tensors(batches)))
-        loss, positive, negative, mask = self._compiled_scores(*inputs)
-        return loss.numpy(), positive.numpy(), negative.numpy()[~mask.numpy()]
+        scored = self._compiled_scores(self._gather(*(tensor[0] for tensor in _tensors(batches))))
+        loss = self._loss(scored, self._threshold(scored.negative))
+        return loss.numpy(), scored.cosine.numpy(), scored.cosines.numpy()[~scored.mask.numpy()]
 
-    def _train_many(self, users, positives, negatives, known, first_step):
+    def _train_many(self, users, positives, before, own, shared, known, log_q, first_step):
         losses = tf.TensorArray(tf.float32, size=tf.shape(users)[0])
         for step in tf.range(tf.shape(users)[0]):
-            loss = self._train_one(users[step], positives[step], negatives[step], known[step], first_step + step)
-            losses = losses.write(step, loss)
+            inputs = self._gather(
+                users[step],
+                positives[step],
+                before[step],
+                own[step],
+                shared[step],
+                known[step],
+                log_q[step],
+                first_step + step,
+            )
+            losses = losses.write(step, self._train_one(inputs, first_step + step))
         return losses.stack()
 
-    def _train_one(self, users, positives, negatives, known, step):
-        inputs = self._gather(users, positives, negatives, known, step)
-        user_rows, user_places = tf.unique(tf.reshape(inputs[0], [-1]))
-        article_rows, article_places = tf.unique(tf.reshape(inputs[3], [-1]))
-        loss, user_gradient, article_gradient = self._compiled_gradients(user_places, article_places, *inputs)
+    def _train_one(self, inputs: _Inputs, step):
+        user_rows, user_places = tf.unique(tf.reshape(inputs.user_slots, [-1]))
+        article_rows, article_places = tf.unique(tf.reshape(inputs.article_slots, [-1]))
+        threshold = self._threshold(self._compiled_scores(inputs).negative) if self._strategy.hardest else None
+        loss, user_gradient, article_gradient, positives = self._compiled_gradients(
+            inputs, threshold, user_places, article_places
+        )
         _update_rows(self._model.users, user_rows, user_gradient, self._config.train)
         _update_rows(self._model.articles, article_rows, article_gradient, self._config.train)
+        self._memory.write(step, positives, inputs.positives, inputs.log_q)
         return loss
 
-    def _gather(self, users, positives, negatives, known, step=None):
+    def _gather(self, users, positives, before, own, shared, known, log_q, step=None) -> _Inputs:
         """The rows of a batch: slots, weights and embeddings of users and of articles; ids, ln q and known clicks."""
-        articles = tf.concat([positives, tf.reshape(negatives, [-1])], axis=0)
-        user_slots, user_weights = self._slots(self._model.users, users, step, 0)
-        article_slots, article_weights = self._slots(self._model.articles, articles, step, 1)
-        return (
+        articles = tf.concat([positives, shared, tf.reshape(own, [-1])], axis=0)
+        user_slots, user_weights = self._slots(self._model.users, users, before, step, 0)
+        article_slots, article_weights = self._slots(self._model.articles, articles, None, step, 1)
+        return _Inputs(
             user_slots,
             user_weights,
             tf.gather(self._model.users.table, user_slots),
@@ -78,13 +124,15 @@ class Step:
             article_weights,
             tf.gather(self._model.articles.table, article_slots),
             positives,
-            negatives,
-            tf.gather(self._log_q, articles),
+            shared,
+            own,
             known,
+            log_q if self._strategy.streaming else tf.gather(self._log_q, articles),
+            self._memory.read(),
         )
 
-    def _slots(self, side: TowerSide, rows, step, salt):
-        slots, weights = side.rows(rows)
+    def _slots(self, side: TowerSide, rows, spans, step, salt):
+        slots, weights = side.rows(rows, spans)
         rate = self._config.features.id_dropout
         if step is None or not rate or not side.id_slots:
             return slots, weights
@@ -92,49 +140,99 @@ class Step:
         ids = tf.where(chance < rate, side.unknown_id, slots[:, 0])
         return tf.concat([ids[:, None], slots[:, 1:]], axis=1), weights
 
-    def _gradients(self, user_places, article_places, *inputs):
-        """Loss and the summed gradient of each distinct row of the batch; updates the towers on the way."""
-        _, user_weights, user_rows, _, article_weights, article_rows, *rest = inputs
+    def _gradients(self, inputs: _Inputs, threshold, user_places, article_places):
+        """Loss, the summed gradient of each distinct row, and the positives' vectors; updates the towers."""
         with tf.GradientTape() as tape:
-            tape.watch((user_rows, article_rows))
-            users = self._model.users.vectors(user_rows, user_weights, training=True)
-            articles = self._model.articles.vectors(article_rows, article_weights, training=True)
-            loss = tf.reduce_mean(self._objective(users, articles, *rest)[0])
-        dense = self._model.dense
-        *dense_gradients, user_gradient, article_gradient = tape.gradient(loss, [*dense, user_rows, article_rows])
-        if dense:
-            self._optimizer.apply(dense_gradients, dense)
-        return loss, _summed(user_gradient, user_places), _summed(article_gradient, article_places)
+            tape.watch((inputs.user_rows, inputs.article_rows))
+            users, articles = self._vectors(inputs, training=True)
+            loss = tf.reduce_mean(self._loss(self._score(users, articles, inputs), threshold))
+        *dense_gradients, for_users, for_articles = tape.gradient(
+            loss, [*self._dense, inputs.user_rows, inputs.article_rows]
+        )
+        if self._dense:
+            self._optimizer.apply(dense_gradients, self._dense)
+        positives = articles[: inputs.positives.shape[0]]
+        return loss, _summed(for_users, user_places), _summed(for_articles, article_places), positives
 
-    def _scores(self, user_slots, user_weights, user_rows, article_slots, article_weights, article_rows, *rest):
-        users = self._model.users.vectors(user_rows, user_weights, training=False)
-        articles = self._model.articles.vectors(article_rows, article_weights, training=False)
-        return self._objective(users, articles, *rest)
+    def _scores(self, inputs: _Inputs) -> _Scored:
+        return self._score(*self._vectors(inputs, training=False), inputs)
 
-    def _objective(self, users, articles, positives, negatives, log_q, known):
-        """Loss (B,), positive cosines (B,), negative cosines and mask (B, negatives) of unit vectors."""
-        loss = self._config.loss
-        batch = tf.shape(positives)[0]
-        positive = tf.reduce_sum(users * articles[:batch], axis=1) / loss.temperature
-        negative, ids, log_q_negative = self._negatives(users, articles, positives, negatives, log_q, batch)
-        mask = same_article(positives, ids) | (ids == 0) | _at(known, negative)
-        cosines = positive * loss.temperature, negative * loss.temperature
+    def _vectors(self, inputs: _Inputs, training: bool):
+        users = self._model.users.vectors(inputs.user_rows, inputs.user_weights, training)
+        return users, self._model.articles.vectors(inputs.article_rows, inputs.article_weights, training)
+
+    def _score(self, users, articles, inputs: _Inputs) -> _Scored:
+        """Cosines → over the temperature → corrected → masked, of unit vectors of the batch's users and articles."""
+        loss, batch = self._config.loss, inputs.positives.shape[0]
+        cosine = tf.reduce_sum(users * articles[:batch], axis=1)
+        cosines, ids, log_q = self._negatives(users, articles, inputs, batch)
+        known = _at(inputs.known, cosines)
+        mask = same_article(inputs.positives, ids) | (ids == 0) | known
+        positive, negative = cosine / self._temperature(), cosines / self._temperature()
         if loss.correction:
-            negative = corrected(negative, log_q_negative)
+            n = max(1, cosines.shape[1] - self._strategy.in_batch)
+            negative = corrected(negative, log_q, n)
             if loss.correct_positive:
-                positive = corrected(positive, log_q[:batch])
-        return LOSSES[loss.kind](positive, masked(negative, mask)), *cosines, mask
+                positive = corrected(positive, inputs.log_q[:batch], n)
+        return _Scored(cosine, cosines, positive, masked(negative, mask), mask)
 
-    def _negatives(self, users, articles, positives, negatives, log_q, batch):
-        """Of the negatives: cosine / temperature (B, negatives), ids and ln q (B or 1, negatives)."""
-        temperature = self._config.loss.temperature
-        if self._in_batch:
-            return scores(users, articles, temperature), positives[None], log_q[None]
-        if self._own:
-            own = tf.reshape(articles[batch:], [batch, -1, articles.shape[1]])
-            cosines = tf.reduce_sum(users[:, None] * own, axis=2)
-            return cosines / temperature, negatives, tf.reshape(log_q[batch:], [batch, -1])
-        return scores(users, articles[batch:], temperature), negatives[None], log_q[None, batch:]
+    def _negatives(self, users, articles, inputs: _Inputs, batch):
+        """Cosines (B, n), ids and ln q (B or 1, n): of the other positives, the shared set, the memory, the own."""
+        end = batch + inputs.shared.shape[0]
+        first = 0 if self._strategy.in_batch else batch
+        vectors, ids, log_q = inputs.memory
+        for_all = tf.concat([articles[first:end], vectors], axis=0)
+        ids = tf.concat([inputs.positives[first:], inputs.shared, ids], axis=0)[None]
+        log_q = tf.concat([inputs.log_q[first:end], log_q], axis=0)[None]
+        if not inputs.own.shape[1]:
+            return scores(users, for_all), ids, log_q
+        own = tf.reshape(articles[end:], [batch, -1, articles.shape[1]])
+        cosines, own_log_q = tf.reduce_sum(users[:, None] * own, axis=2), tf.reshape(inputs.log_q[end:], [batch, -1])
+        if not for_all.shape[0]:
+            return cosines, inputs.own, own_log_q
+        return (
+            tf.concat([scores(users, for_all), cosines], axis=1),
+            tf.concat([tf.tile(ids, [batch, 1]), inputs.own], axis=1),
+            tf.concat([tf.tile(log_q, [batch, 1]), own_log_q], axis=1),
+        )
+
+    def _threshold(self, negative):
+        """The logit of each row's h-th hardest negative, (B,); None where all are kept."""
+        if not self._strategy.hardest:
+            return None
+        # numpy selects many times faster than XLA's sort
+        return tf.numpy_function(lambda logits: hard_threshold(logits, self._strategy.hardest), [negative], tf.float32)
+
+    def _loss(self, scored: _Scored, threshold):
+        negative = scored.negative if threshold is None else hardest(scored.negative, threshold)
+        return LOSSES[self._config.loss.kind](scored.positive, negative, self._config.loss, self._temperature())
+
+    def _temperature(self):
+        if not self._config.loss.learn_temperature:
+            return self._config.loss.temperature
+        return tf.maximum(tf.exp(self._log_temperature.value), _LEAST_TEMPERATURE)
+
+
+class _Memory:
+    """The article vectors of the last batches, with ids and ln q; where nothing was written yet, the id is 0."""
+
+    def __init__(self, batches: int, batch: int, dim: int):
+        self._batches, self._batch = batches, batch
+        self._vectors = tf.Variable(tf.zeros((batches * batch, dim)), trainable=False)
+        self._ids = tf.Variable(tf.zeros(batches * batch, tf.int32), trainable=False)
+        self._log_q = tf.Variable(tf.zeros(batches * batch), trainable=False)
+
+    def read(self):
+        return self._vectors.read_value(), self._ids.read_value(), self._log_q.read_value()
+
+    def write(self, step, vectors, ids, log_q) -> None:
+        """Put a step's positives over the oldest batch."""
+        if not self._batches:
+            return
+        places = step % self._batches * self._batch + tf.range(self._batch)
+        self._vectors.scatter_update(tf.IndexedSlices(vectors, places))
+        self._ids.scatter_update(tf.IndexedSlices(ids, places))
+        self._log_q.scatter_update(tf.IndexedSlices(log_q[: self._batch], places))
 
 
 def _at(places, like):
@@ -144,8 +242,8 @@ def _at(places, like):
 
 
 def _tensors(batches: Batches) -> tuple:
-    arrays = (batches.users, batches.positives, batches.negatives, batches.known)
-    return tuple(tf.constant(array, tf.int32) for array in arrays)
+    arrays = (batches.users, batches.positives, batches.before, batches.own, batches.shared, batches.known)
+    return (*(tf.constant(array, tf.int32) for array in arrays), tf.constant(batches.log_q, tf.float32))
 
 
 def _summed(gradient, places):

@@ -8,12 +8,11 @@ from typing import Protocol
 import numpy as np
 
 from dssm_core.config import Config
-from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.health import health
-from dssm_core.negatives import Draws, TrainCounts
 from dssm_core.retrieval import VectorRecommender
-from dssm_core.split import Split
+from dssm_core.strategy import Draws
+from dssm_core.training_data import TrainingData
 
 VALIDATION_K = 50
 
@@ -59,32 +58,13 @@ class Learner(Protocol):
         ...
 
     def validate(self) -> dict:
-        """`validation_loss`, and the histograms `positive_scores` and `negative_scores` where they can be had."""
+        """`validation_loss`, and where they can be had the histograms `positive_scores` and `negative_scores` and the
+        `temperature`."""
         ...
 
-
-@dataclass(frozen=True)
-class TrainingData:
-    """Clicks to learn from and to validate on, as int32 rows of the dataset's tables, and what was counted in train."""
-
-    users: np.ndarray
-    positives: np.ndarray
-    validation_users: np.ndarray
-    validation_articles: np.ndarray
-    counts: TrainCounts
-
-    @classmethod
-    def of(cls, dataset: Dataset, split: Split, counts: TrainCounts) -> "TrainingData":
-        """Take the clicks of the train and validation rows."""
-        exposures = dataset.exposures
-        train = split.train[exposures.click[split.train]]
-        return cls(
-            exposures.user[train],
-            exposures.article[train],
-            exposures.user[split.validation],
-            exposures.article[split.validation],
-            counts,
-        )
+    def facts(self) -> dict:
+        """What is worth knowing of the trained model: `temperature` and `field_weights`, None where there is none."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -188,19 +168,21 @@ def _shares(draws: list[Draws | None]) -> dict[str, float | None]:
 
 
 def _user_health(model: Embedder, data: TrainingData) -> dict:
-    measured = health(model.embed_users(np.unique(data.users)))
+    measured = health(model.embed_users(np.unique(data.clicks.users)))
     return {key: measured[key] for key in ("distinct_users", "mean_cosine")}
 
 
 def _validation_recall(model: Embedder, data: TrainingData) -> float | None:
     """Share of the validation clicks within the top 50 of the whole training pool, own clicks taken out."""
-    if not len(data.validation_users):
+    users = data.validation.users
+    if not len(users):
         return None
-    vectors = np.zeros((len(data.counts.clicked.start) - 1, model.embed_users(data.users[:1]).shape[1]), np.float32)
-    vectors[data.validation_users] = model.embed_users(data.validation_users)
+    embedded = model.embed_users(users)
+    vectors = np.zeros((len(data.counts.clicked.start) - 1, embedded.shape[1]), np.float32)
+    vectors[users] = embedded
     pool = data.counts.pool
     recommender = VectorRecommender(
         vectors, pool, model.embed_articles(pool), None, data.counts.clicked, data.counts.clicked.n_articles
     )
-    ranks, _ = recommender.exact(data.validation_users, data.validation_articles)
+    ranks, _ = recommender.exact(users, data.validation.articles)
     return float(((ranks > 0) & (ranks <= VALIDATION_K)).mean())

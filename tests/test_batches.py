@@ -4,7 +4,10 @@ import pytest
 from dssm_core.batches import BatchMaker
 from dssm_core.clicks import UserArticles
 from dssm_core.config import Config, with_settings
-from dssm_core.negatives import TrainCounts, make_strategy
+from dssm_core.errors import UserError
+from dssm_core.negatives import make_strategy
+from dssm_core.train_counts import TrainCounts
+from dssm_core.training_data import Clicks
 
 N_USERS, N_ARTICLES = 30, 20
 
@@ -14,63 +17,112 @@ def clicked(rng):
     return UserArticles.from_pairs(rng.integers(1, N_USERS, 90), rng.integers(1, 15, 90), N_USERS, N_ARTICLES)
 
 
-def maker(clicked, *settings):
+def maker(clicked, *settings, size=16):
     config = with_settings(Config(), settings)
     clicks = np.bincount(clicked.articles, minlength=N_ARTICLES)
     pool = np.arange(1, N_ARTICLES, dtype=np.int32)
     shown = UserArticles.from_pairs(np.arange(1, N_USERS), np.full(N_USERS - 1, 17), N_USERS, N_ARTICLES)
     counts = TrainCounts(pool, clicks + 1, clicks, clicked, shown)
-    return BatchMaker(make_strategy(counts, config.negatives), clicked, config)
+    strategy = make_strategy(counts, config.negatives)
+    return BatchMaker(strategy, clicked, strategy.sizes(config.negatives, size), 6, config.loss.mask_known)
 
 
 def clicks_of(clicked):
-    return clicked.flat(np.arange(N_USERS))
+    users, articles = clicked.flat(np.arange(N_USERS))
+    before = np.stack([users, articles], axis=1).astype(np.int32)
+    return Clicks(users.astype(np.int32), articles, before)
 
 
-def epoch(maker, clicked, rng, size=16):
-    users, articles = clicks_of(clicked)
-    draws, calls = maker.epoch(users.astype(np.int32), articles, size, rng, lambda: 2)
+def epoch(maker, clicked, rng):
+    draws, calls = maker.epoch(clicks_of(clicked), rng, lambda: 2)
     return draws, list(calls)
 
 
 def test_an_epoch_holds_every_click_once_but_for_the_filled_last_batch(clicked, rng):
     _, calls = epoch(maker(clicked), clicked, rng)
-    users, articles = clicks_of(clicked)
+    clicks = clicks_of(clicked)
     seen = [
         pair
         for call in calls
         for pair in zip(call.users.ravel().tolist(), call.positives.ravel().tolist(), strict=True)
     ]
-    assert set(seen) == set(zip(users.tolist(), articles.tolist(), strict=True))
-    assert len(seen) == -(-len(users) // 16) * 16
+    assert set(seen) == set(zip(clicks.users.tolist(), clicks.articles.tolist(), strict=True))
+    assert len(seen) == -(-len(clicks) // 16) * 16
     assert [len(call) for call in calls][:-1] == [2] * (len(calls) - 1)
 
 
 def test_own_negatives_keep_to_their_rows(clicked, rng):
     _, calls = epoch(maker(clicked, "negatives.strategy=uniform", "negatives.k=3"), clicked, rng)
     for call in calls:
-        assert call.negatives.shape == (*call.users.shape, 3)
-        assert not clicked.contains(call.users[:, :, None], call.negatives).any()
+        assert call.own.shape == (*call.users.shape, 3)
+        assert not clicked.contains(call.users[:, :, None], call.own).any()
+
+
+def test_every_click_keeps_its_history(clicked, rng):
+    _, calls = epoch(maker(clicked), clicked, rng)
+    for call in calls:
+        np.testing.assert_array_equal(call.before, np.stack([call.users, call.positives], axis=2))
 
 
 @pytest.mark.parametrize(
-    "settings", [(), ("negatives.strategy=uniform", "negatives.shared=12")], ids=["in_batch", "shared"]
+    "settings",
+    [
+        (),
+        ("negatives.strategy=uniform", "negatives.shared=12"),
+        ("negatives.strategy=mixed", "negatives.blend_share=0.4"),
+        ("negatives.strategy=cross_batch", "negatives.memory=3"),
+    ],
+    ids=["in_batch", "shared", "mixed", "cross_batch"],
 )
 def test_known_clicks_among_the_batchs_negatives_are_all_found(clicked, rng, settings):
     _, calls = epoch(maker(clicked, *settings), clicked, rng)
-    for call in calls:
-        columns = call.negatives if settings else call.positives
-        for step in range(len(call)):
-            pairs = call.known[step]
-            pairs = pairs[pairs[:, 0] < 16]
-            found = np.zeros((16, columns.shape[1]), bool)
-            found[pairs[:, 0], pairs[:, 1]] = True
-            np.testing.assert_array_equal(found, clicked.contains(call.users[step][:, None], columns[step][None]))
+    uniform, memory = "negatives.strategy=uniform" in settings, np.zeros((3, 16), int)
+    steps = [(call, step) for call in calls for step in range(len(call))]
+    for number, (call, step) in enumerate(steps):
+        columns = call.shared[step] if uniform else np.concatenate([call.positives[step], call.shared[step]])
+        if "negatives.memory=3" in settings:
+            columns = np.concatenate([columns, memory.ravel()])
+            memory[number % 3] = call.positives[step]
+        pairs = call.known[step]
+        pairs = pairs[pairs[:, 0] < 16]
+        found = np.zeros((16, len(columns)), bool)
+        found[pairs[:, 0], pairs[:, 1]] = True
+        np.testing.assert_array_equal(found, clicked.contains(call.users[step][:, None], columns[None]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "own", "shared"),
+    [
+        (("negatives.strategy=in_batch",), 0, 0),
+        (("negatives.strategy=mixed", "negatives.blend_share=0.5"), 0, 15),
+        (("negatives.strategy=in_batch", "negatives.blend=ralm", "negatives.blend_share=0.25"), 0, 5),
+        (("negatives.strategy=exposed", "negatives.blend=in_batch", "negatives.blend_share=0.75"), 5, 0),
+        (("negatives.strategy=uniform", "negatives.blend=ralm", "negatives.shared=9"), 0, 9),
+        (("negatives.strategy=uniform", "negatives.blend=exposed", "negatives.k=4"), 4, 0),
+    ],
+)
+def test_a_blend_has_as_many_of_each_kind_as_its_share_says(clicked, rng, settings, own, shared):
+    _, calls = epoch(maker(clicked, *settings), clicked, rng)
+    assert calls[0].own.shape[2] == own
+    assert calls[0].shared.shape[1] == shared
+
+
+def test_more_negatives_of_its_own_than_a_click_may_have_are_refused_with_the_share_to_take(clicked):
+    with pytest.raises(UserError, match=r"would take 511 negatives of its own .* to 0\.28 or less"):
+        maker(clicked, "negatives.blend=exposed", "negatives.blend_share=0.5", size=512)
+
+
+def test_the_streaming_estimate_comes_with_the_batch(clicked, rng):
+    _, calls = epoch(maker(clicked, "negatives.strategy=in_batch_streaming"), clicked, rng)
+    assert calls[0].log_q.shape == (2, 16)
+    assert (calls[0].log_q < 0).all()
+    _, calls = epoch(maker(clicked), clicked, rng)
+    assert calls[0].log_q.shape == (2, 0)
 
 
 def test_known_clicks_are_not_looked_for_when_the_mask_is_off(clicked, rng):
     _, calls = epoch(maker(clicked, "loss.mask_known=false"), clicked, rng)
-    assert all(call.known.size == 0 for call in calls)
+    assert all((call.known[:, :, 0] == 16).all() for call in calls)
 
 
 def test_a_mistake_while_preparing_reaches_the_caller(clicked, rng):

@@ -47,6 +47,36 @@ def test_a_strategy_drawn_per_user_cannot_be_shared():
         with_settings(Config(), ["negatives.strategy=exposed", "negatives.shared=64"])
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["negatives.strategy=mined"], r"set negatives\.run to its id, or to first_stage"),
+        (["negatives.blend=mined"], r"set negatives\.run to its id"),
+        (["negatives.strategy=mined", "negatives.run=x", "negatives.rank_from=9", "negatives.rank_to=5"], "swap them"),
+        (["negatives.strategy=mined", "negatives.run=x", "negatives.hard_share=1.5"], "1.5 for negatives.hard_share"),
+        (["negatives.strategy=mixed", "negatives.blend_share=-0.1"], "-0.1 for negatives.blend_share"),
+        (["negatives.blend=in_batch"], "is the strategy itself"),
+        (["negatives.blend=cross_batch"], "both take the batch's other positives"),
+        (["negatives.strategy=mixed", "negatives.blend_share=1"], "leaves none of the batch's other positives"),
+        (["negatives.blend=funrec_mix"], "is itself a blend"),
+        (["negatives.strategy=in_batch_hard", "train.batch_size=64"], r"hardest=100 of a batch of 64"),
+        (['tower.field_dims={"cate": 64}'], "64 is above tower.embedding_dim=16"),
+        (['tower.field_dims={"cate": 4}', "tower.hidden=[]"], "needs hidden layers"),
+        (["tower.kind=deepmatch", "loss.kind=in_batch_softmax", "features.title=true"], "sees single categories only"),
+        (["tower.kind=deepmatch", "loss.kind=in_batch_softmax", "negatives.blend=uniform"], "without a blend"),
+    ],
+)
+def test_knobs_that_do_not_fit_together_are_refused_with_what_to_choose(settings, message):
+    with pytest.raises(UserError, match=message):
+        with_settings(Config(), settings)
+
+
+def test_a_mapping_is_written_as_json_and_none_takes_a_blend_out():
+    config = with_settings(Config(), ['tower.field_dims={"cate": 4}', "negatives.blend=ralm"])
+    assert config.tower.field_dims == {"cate": 4}
+    assert with_settings(config, ["negatives.blend=none"]).negatives.blend is None
+
+
 def test_none_empties_an_optional_knob():
     config = with_settings(Config(), ["pool.max_age_days=3"])
     assert with_settings(config, ["pool.max_age_days=none"]).pool.max_age_days is None

@@ -3,9 +3,9 @@ import numpy as np
 from dssm_core.config import Config, with_settings
 from dssm_core.deepmatch_learner import DeepMatchLearner
 from dssm_core.features import make_features
-from dssm_core.negatives import count_train
 from dssm_core.split import make_split
-from dssm_core.training import TrainingData
+from dssm_core.train_counts import count_train
+from dssm_core.training_data import TrainingData
 from tests.conftest import QUICK
 
 

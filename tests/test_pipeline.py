@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -7,6 +8,7 @@ import pytest
 
 from dssm_core.baselines import BASELINES
 from dssm_core.config import PoolConfig, with_settings
+from dssm_core.errors import UserError
 from dssm_core.pipeline import carry_out
 from dssm_core.presets import find_preset
 from dssm_core.runs import EventLog, Run, describe_run, list_runs, open_run
@@ -36,9 +38,9 @@ def test_the_stages_are_those_of_the_table_of_contents(trained):
     assert stages == [
         "load",
         "split",
-        "baselines",
         "features",
         "negatives",
+        "baselines",
         "train",
         "embed",
         "index",
@@ -93,6 +95,50 @@ def test_an_approximate_index_is_reported_beside_exact(trained, index):
     assert facts["kind"] == index
     assert 0.5 < facts["share_of_exact"] <= 1
     assert facts["queries_per_second"] > 0
+
+
+def test_two_stages_mine_the_first_and_count_as_one_training(trained):
+    window = ("negatives.rank_from=11", "negatives.rank_to=60", "negatives.blend_share=0.02")
+    run = carried_out(trained, "two_stages", "mined", *window)
+    epochs = [event["epoch"] for event in run.events() if event["type"] == "epoch"]
+    steps = [event for event in run.events() if event["type"] == "step"]
+    assert epochs == [1, 2, 3, 4], "two stages of two epochs"
+    assert steps[-1]["step"] == steps[-1]["steps"]
+    assert [step["step"] for step in steps] == sorted(step["step"] for step in steps)
+    assert run.metrics()["facts"]["negatives"]["topped_up"] == 0
+
+
+def test_an_earlier_run_can_be_mined(trained):
+    run = carried_out(
+        trained, "mining", "mined", "negatives.run=taught", "negatives.rank_from=11", "negatives.blend_share=0.02"
+    )
+    assert run.finished
+
+
+def test_what_the_log_cannot_supply_is_refused_before_any_training(trained):
+    folder = trained.new_run_folder("hopeless")
+    config = with_settings(find_preset("same_attribute").config, [*QUICK, "negatives.attribute=colour"])
+    describe_run(folder, "tasty", config, "hopeless", "same_attribute")
+    events = []
+    with pytest.raises(UserError, match="unknown attribute"):
+        carry_out(trained, Run(folder), events.append)
+    assert events[-1] == {"type": "stage", "stage": "negatives"}
+    shutil.rmtree(folder)
+
+
+def test_the_weights_that_a_gate_learned_are_kept(trained):
+    weights = carried_out(trained, "gated", "senet").metrics()["facts"]["field_weights"]
+    assert set(weights["users"]) == {"user_id", "city"}
+    assert set(weights["articles"]) == {"article_id", "cate"}
+
+
+def test_the_youtube_tower_sees_the_users_history(trained):
+    """Without ids and attributes of users, their clicks are all that tells them apart."""
+    run = carried_out(trained, "watched", "youtube", "features.user_id=false", "train.epochs=8", "tower.history=20")
+    facts, metrics = run.metrics()["facts"], run.metrics()["metrics"]
+    random = next(run for run in list_runs(trained) if run.config.model == "random").metrics()["metrics"]
+    assert facts["health"]["distinct_users"] > 0.9
+    assert metrics["recall@20"]["low"] > random["recall@20"]["high"]
 
 
 def test_deepmatch_runs_through_the_same_pipeline(trained):

@@ -1,19 +1,24 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dssm_core.config import Config, with_settings
 from dssm_core.features import make_features
-from dssm_core.negatives import STRATEGIES, count_train, make_strategy
+from dssm_core.mining import EarlierRun
+from dssm_core.negatives import STRATEGIES, make_strategy
 from dssm_core.sampled_learner import SampledLearner
 from dssm_core.split import make_split
-from dssm_core.training import TrainingData, TrainingError, train
+from dssm_core.train_counts import count_train
+from dssm_core.training import TrainingError, train
+from dssm_core.training_data import TrainingData
 from tests.conftest import QUICK
 
 
 def learn(dataset, *settings):
     config = with_settings(Config(), [*QUICK, *settings])
     split = make_split(dataset, config.split, config.pool)
-    counts = count_train(dataset, split)
+    counts = replace(count_train(dataset, split), earlier=an_earlier_run(dataset, split))
     data = TrainingData.of(dataset, split, counts)
     learner = SampledLearner(
         make_features(dataset, split, config.features), data, make_strategy(counts, config.negatives), config
@@ -22,13 +27,29 @@ def learn(dataset, *settings):
     return train(learner, data, config, events.append), events
 
 
+def an_earlier_run(dataset, split):
+    """One that knows nothing: its vectors are random."""
+    rng = np.random.default_rng(0)
+    users, articles = (rng.normal(size=(n, 4)).astype(np.float32) for n in (len(dataset.users), len(split.train_pool)))
+    return EarlierRun("earlier", users, split.train_pool, articles, np.arange(1, len(dataset.users), dtype=np.int32))
+
+
 def epochs(events):
     return [event for event in events if event["type"] == "epoch"]
 
 
+# the tasteful dataset's categories are its tastes: negatives of the same one teach next to nothing
+LEARNS = {
+    "same_attribute": ("negatives.blend=uniform", "negatives.blend_share=0.7"),
+    "mined": ("negatives.run=earlier", "negatives.rank_from=20", "negatives.rank_to=60", "negatives.hard_share=0.2"),
+    "in_batch_hard": ("negatives.hardest=60",),
+}
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_learns_two_tastes(tasteful_dataset, strategy):
-    _, events = learn(tasteful_dataset, f"negatives.strategy={strategy}", "train.epochs=6", "loss.correction=false")
+    settings = [f"negatives.strategy={strategy}", *LEARNS.get(strategy, ()), "train.epochs=6", "loss.correction=false"]
+    _, events = learn(tasteful_dataset, *settings)
     last = epochs(events)[-1]
     assert last["loss"] < epochs(events)[0]["loss"]
     # 120 articles, so 50 at random hold two in five of the validation clicks; knowing the taste, most

@@ -15,7 +15,7 @@ def features(tasteful_dataset):
 
 @pytest.mark.parametrize("hidden", [[], [64]])
 def test_vectors_are_unit_and_of_the_asked_length(features, hidden):
-    model = TwoTower(features, TowerConfig(hidden=hidden, dim=6, embedding_dim=4), seed=0)
+    model = TwoTower(features, TowerConfig(hidden=hidden, dim=6, embedding_dim=4), seed=0, history=None)
     for vectors in (
         model.embed_users(np.arange(301, dtype=np.int32)),
         model.embed_articles(np.arange(121, dtype=np.int32)),
@@ -26,7 +26,7 @@ def test_vectors_are_unit_and_of_the_asked_length(features, hidden):
 
 
 def test_weights_come_back_from_their_file(features, tmp_path):
-    model, other = (TwoTower(features, TowerConfig(), seed=seed) for seed in (0, 5))
+    model, other = (TwoTower(features, TowerConfig(), seed=seed, history=None) for seed in (0, 5))
     np.savez(tmp_path / "weights.npz", **model.weights())
     with np.load(tmp_path / "weights.npz", allow_pickle=False) as weights:
         other.set_weights(weights)
@@ -35,6 +35,6 @@ def test_weights_come_back_from_their_file(features, tmp_path):
 
 
 def test_articles_that_train_never_saw_share_a_vector_when_only_ids_tell_them_apart(features):
-    model = TwoTower(features, TowerConfig(), seed=0)
+    model = TwoTower(features, TowerConfig(), seed=0, history=None)
     unknown = model.embed_users(np.zeros(2, np.int32))
     np.testing.assert_array_equal(unknown[0], unknown[1])
