@@ -56,7 +56,7 @@ class SplitConfig(_Section):
     test_share: float = Field(0.2, gt=0, lt=1, description="share of the rows that are test (random)")
     min_user_clicks: int = Field(0, ge=0, description="users with fewer clicks in the log are left out")
     validation_users: int = Field(
-        1000, ge=0, description="users whose last train click is held out to validate the epochs"
+        1000, ge=0, description="users one of whose train clicks (the last; in a random split any) validates the epochs"
     )
     seed: int = Field(0, ge=0, description="draws the random split and the validation users; runs to compare share it")
 
@@ -88,12 +88,16 @@ class FeaturesConfig(_Section):
         description="chance that an id is replaced by `unknown` while training, so that new articles get a sensible vector",
     )
     min_count: int = Field(1, ge=1, description="values seen less often in train are `unknown`")
-    title: bool = Field(
-        False,
-        description="hash the title's n-grams: letter trigrams with word boundaries, single Chinese characters and pairs",
+    title: bool | None = Field(
+        None,
+        description="hash the title's n-grams: letter trigrams with word boundaries, single Chinese characters and pairs; "
+        "none: where the log has titles, but for deepmatch",
     )
     title_buckets: int = Field(20_000, ge=100, le=5_000_000, description="rows that the title's n-grams are hashed to")
-    key_words: bool = Field(False, description="embed the article's key words, by weight where they have one")
+    key_words: bool | None = Field(
+        None,
+        description="embed the article's key words, by weight where they have one; none: where the log has them, but for deepmatch",
+    )
     dense: list[str] = Field(
         [], description="attributes of either side taken as numbers (scaled on train) instead of as categories"
     )

@@ -115,15 +115,21 @@ def _articles(dataset: Dataset, split: Split, config: FeaturesConfig) -> Side:
     fields = {}
     if config.article_id:
         fields["article_id"] = _categories(*_single(_texts(articles["article_id"])), seen, config.min_count)
-    taken = [*config.dense, *([_KEY_WORDS] if config.key_words else [])]
+    title, key_words = (_wanted(dataset, name, getattr(config, name)) for name in ("title", _KEY_WORDS))
+    taken = [*config.dense, *([_KEY_WORDS] if key_words else [])]
     for name in _chosen(config.article_attributes, known, taken, "article"):
         fields[name] = _categories(*_several(_texts(articles[name])), seen, config.min_count)
-    if config.title:
+    if title:
         fields["title"] = _title(_column(dataset, "title"), config.title_buckets)
-    if config.key_words:
+    if key_words:
         words = parse_key_words(_column(dataset, _KEY_WORDS))
         fields[_KEY_WORDS] = _categories(*words, seen, config.min_count)
     return _side("article", fields | _numbers(articles, known, config.dense, seen, "article"))
+
+
+def _wanted(dataset: Dataset, name: str, wanted: bool | None) -> bool:
+    """Whether to embed a column: as asked, else where the dataset has it."""
+    return name in dataset.articles if wanted is None else wanted
 
 
 def _chosen(wanted: list[str] | None, known: list[str], taken: list[str], side: str) -> list[str]:

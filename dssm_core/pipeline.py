@@ -12,7 +12,7 @@ import pandas as pd
 
 from dssm_core.baselines import BASELINES
 from dssm_core.comparable import baseline_run_id
-from dssm_core.config import Config
+from dssm_core.config import Config, FeaturesConfig
 from dssm_core.dataset import Dataset
 from dssm_core.earlier import earlier_run, first_stage, needs_earlier
 from dssm_core.errors import UserError
@@ -60,7 +60,7 @@ class _TwoTowerJob:
         self._run, self._config, self._stages = run, run.config, stages
         self._dataset, self._split = dataset, split
         stages.begin("features")
-        self._features = make_features(dataset, split, self._config.features)
+        self._features = make_features(dataset, split, _seen_features(self._config))
         stages.begin("negatives")
         counts = count_train(dataset, split)
         if needs_earlier(self._config):
@@ -102,6 +102,13 @@ class _TwoTowerJob:
         )
         self._data = replace(self._data, counts=replace(counts, earlier=earlier))
         self._learner = _learner(self._features, self._data, self._config)
+
+
+def _seen_features(config: Config) -> FeaturesConfig:
+    """What the tower sees: DeepMatch's takes single categories only."""
+    if config.tower.kind == "deepmatch":
+        return config.features.model_copy(update={"title": False, "key_words": False})
+    return config.features
 
 
 def _part(report: Callable[[dict], None], part: int, learner: Learner) -> Callable[[dict], None]:

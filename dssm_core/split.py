@@ -209,14 +209,15 @@ def _check_clicks(click: np.ndarray, part: np.ndarray, config: SplitConfig) -> N
 
 
 def _validation_rows(dataset: Dataset, train: np.ndarray, config: SplitConfig) -> np.ndarray:
-    """The last train click (without times a random one) of some users drawn among those with two or more."""
+    """One train click of some users drawn among those with two or more: as the test is drawn, at random or the last."""
     exposures, rng = dataset.exposures, np.random.default_rng(config.seed)
     clicked = np.flatnonzero(train & exposures.click)
     counts = np.bincount(exposures.user[clicked], minlength=len(dataset.users))
     users = np.flatnonzero(counts >= 2)
     wanted = min(config.validation_users, len(users), int(len(clicked) * _VALIDATION_SHARE))
     chosen = rng.choice(users, wanted, replace=False)
-    place = counts[chosen] - 1 if exposures.time is not None else rng.integers(0, counts[chosen])
+    at_random = config.kind == "random" or exposures.time is None
+    place = rng.integers(0, counts[chosen]) if at_random else counts[chosen] - 1
     return clicked[(np.cumsum(counts) - counts)[chosen] + place]
 
 

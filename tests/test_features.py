@@ -12,6 +12,7 @@ from dssm_core.title_ngrams import title_ngrams
 from tests.conftest import MONDAY, make_dataset
 
 ROWS = [("u", "a", MONDAY, 1), ("u", "b", MONDAY, 0), ("v", "a", MONDAY, 1), ("w", "c", MONDAY, 1)]
+PLAIN = FeaturesConfig(title=False, key_words=False)
 USERS = {"u": {"city": "north"}, "v": {"city": "south"}, "w": {"city": "west"}}
 ARTICLES = {
     "a": {"cate": "sport", "sub_cate": "ball/foot", "title": "A", "key_words": "^x:1"},
@@ -64,7 +65,7 @@ def test_several_values_share_the_weight_of_their_field(dataset, split):
 
 
 def test_fields_share_one_table_without_overlap(dataset, split):
-    for side in (f := make_features(dataset, split, FeaturesConfig())).users, f.articles:
+    for side in (f := make_features(dataset, split, PLAIN)).users, f.articles:
         first_rows = [field.first_row for field in side.fields]
         assert first_rows == [1 + sum(other.table_rows for other in side.fields[:i]) for i in range(len(side.fields))]
         assert [field.table_rows for field in side.fields] == [len(field.values) for field in side.fields]
@@ -73,9 +74,18 @@ def test_fields_share_one_table_without_overlap(dataset, split):
 
 
 def test_titles_and_key_words_are_not_embedded_as_categories(dataset, split):
-    names = [field.name for field in make_features(dataset, split, FeaturesConfig()).articles.fields]
+    names = [field.name for field in make_features(dataset, split, PLAIN).articles.fields]
     assert sorted(names) == ["article_id", "cate", "sub_cate"]
     assert names[0] == "article_id", "the id comes first: id dropout relies on it"
+
+
+def test_titles_and_key_words_are_fields_of_their_own_where_the_log_has_them(dataset, split):
+    fields = make_features(dataset, split, FeaturesConfig()).articles.fields
+    assert [field.name for field in fields][-2:] == ["title", "key_words"]
+    bare = replace(dataset, articles=dataset.articles.drop(columns=["title", "key_words"]))
+    assert {"title", "key_words"}.isdisjoint(
+        field.name for field in make_features(bare, split, FeaturesConfig()).articles.fields
+    )
 
 
 def test_rare_values_are_unknown(dataset, split):
@@ -84,7 +94,7 @@ def test_rare_values_are_unknown(dataset, split):
 
 
 def test_ids_alone(dataset, split):
-    config = FeaturesConfig(user_attributes=[], article_attributes=[])
+    config = PLAIN.model_copy(update={"user_attributes": [], "article_attributes": []})
     features = make_features(dataset, split, config)
     assert [side.widths for side in (features.users, features.articles)] == [(1,), (1,)]
 

@@ -129,7 +129,7 @@ def test_what_the_log_cannot_supply_is_refused_before_any_training(trained):
 def test_the_weights_that_a_gate_learned_are_kept(trained):
     weights = carried_out(trained, "gated", "senet").metrics()["facts"]["field_weights"]
     assert set(weights["users"]) == {"user_id", "city"}
-    assert set(weights["articles"]) == {"article_id", "cate"}
+    assert set(weights["articles"]) == {"article_id", "cate", "title"}
 
 
 def test_the_youtube_tower_sees_the_users_history(trained):

@@ -139,6 +139,17 @@ def test_validation_is_the_last_train_click_of_some_users(tasteful_dataset):
         assert len(train_clicks) and exposures.time[train_clicks].max() <= exposures.time[row]
 
 
+def test_validation_of_a_random_split_is_any_train_click_of_some_users(tasteful_dataset):
+    """As the test is: the last click, whose articles are the newest, would validate another task."""
+    split = split_of(tasteful_dataset, kind="random", validation_users=100)
+    exposures = tasteful_dataset.exposures
+    before = np.concatenate([split.train, split.validation])
+    before = before[exposures.click[before]]
+    last = [row == before[exposures.user[before] == exposures.user[row]].max() for row in split.validation]
+    assert len(split.validation) == 100
+    assert 0 < np.mean(last) < 0.5
+
+
 def test_validation_takes_at_most_a_tenth_of_the_train_clicks():
     rows = [(f"u{i % 10}", f"a{i}", at(i // 10), 1) for i in range(40)]
     assert len(split_of(make_dataset(rows)).validation) == 3  # of 30 train clicks
