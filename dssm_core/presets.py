@@ -38,6 +38,21 @@ _ID_COSINE = (
 )
 
 PRESETS: dict[str, Preset] = {
+    "recommended": Preset(
+        (
+            "negatives.strategy=in_batch",
+            "loss.kind=in_batch_softmax",
+            "loss.temperature=0.2",
+            "features.id_dropout=0.1",
+            "tower.hidden=[]",
+            "tower.dim=128",
+            "train.batch_size=512",
+            "train.epochs=30",
+            "train.keep=last",
+        ),
+        "The best all-round one found: ids, attributes and title words summed on each side, in-batch, corrected. Start here.",
+        "Kula, Metadata embeddings for user and item cold-start recommendations, 2015, with the loss of Yi et al., 2019",
+    ),
     "in_batch": Preset(
         ("negatives.strategy=in_batch", "loss.kind=in_batch_softmax"),
         "Other clicks of the batch as negatives, corrected for popularity: cheap, and strong where clicks are many.",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from dssm_core.inspection import NEVER
 from lab import palette, words
 
 _TITLE_WIDTH = 46
@@ -154,6 +155,101 @@ def _decades(values: pd.Series) -> dict:
     decades = int(np.ceil(np.log10(max(values.max(), 10)))) if len(values) else 1
     ticks = [10**power for power in range(decades + 1)]
     return {"tickvals": ticks, "ticktext": [f"{tick:,}" for tick in ticks]}
+
+
+def deciles(table: pd.DataFrame, strategies: list[str]) -> go.Figure:
+    """Where the draws of some strategies fall on the scale of popularity; `table` of inspection.decile_shares."""
+    figure = go.Figure()
+    place = table["decile"].where(table["decile"] < NEVER, NEVER + 0.4)
+    for name in strategies:
+        look = palette.STRATEGY_LOOKS[name]
+        figure.add_bar(
+            x=place,
+            y=table[name],
+            name=name,
+            marker={
+                "color": look.colour,
+                "line_width": 0,
+                "pattern": {"shape": look.pattern, "bgcolor": look.colour, "fgcolor": "white", "solidity": 0.2},
+            },
+            hovertemplate=f"%{{customdata}}<br>{name}: %{{y:.2%}} of the negatives<extra></extra>",
+            customdata=[_decile_name(decile) for decile in table["decile"]],
+        )
+    for column, dash, symbol in (("exposures", "dot", "circle-open"), ("clicks", "solid", "x-thin-open")):
+        figure.add_scatter(
+            x=place,
+            y=table[column],
+            name=f"share of the {column}",
+            mode="lines+markers",
+            line={"color": palette.GREY, "width": 1.5, "dash": dash},
+            marker={"symbol": symbol, "size": 8, "color": palette.GREY},
+            hovertemplate=f"%{{customdata}}<br>%{{y:.2%}} of the {column}<extra></extra>",
+            customdata=[_decile_name(decile) for decile in table["decile"]],
+        )
+    ticks = ["1<br>most" if decile == 1 else "never" if decile == NEVER else str(decile) for decile in table["decile"]]
+    figure.update_layout(barmode="group", bargap=0.2)
+    figure.update_xaxes(title=_says_groups(table), tickvals=place, ticktext=ticks, tickangle=0)
+    figure.update_yaxes(title="share of the negatives", tickformat=".0%", rangemode="tozero")
+    # a phone has one legend entry a line
+    return _finished(figure, says_deciles(table, strategies), legend=True, height=360 + 13 * len(strategies))
+
+
+def _decile_name(decile: int) -> str:
+    return "never exposed in train" if decile == NEVER else f"decile {decile} by exposures"
+
+
+def _says_groups(table: pd.DataFrame) -> str:
+    """The axis of popularity in words: what a decile is, and how many articles were never exposed."""
+    never = int(table.loc[table["decile"] == NEVER, "articles"].sum())
+    told = f"decile by train exposures, {words.counted(int(table['articles'].iloc[0]), 'article')} each"
+    return f"{told}<br>never exposed: {words.counted(never, 'article')}" if never else told
+
+
+def says_deciles(table: pd.DataFrame, strategies: list[str]) -> str:
+    """Which strategy draws the most exposed decile most, beside the share of the exposures that it takes."""
+    if table.empty or table["decile"].iloc[0] != 1:
+        return "Nothing was exposed in train"
+    top = table.iloc[0]
+    ordered = sorted(strategies, key=lambda name: top[name])
+    lowest, highest = ordered[0], ordered[-1]
+    known = f"it has {top['exposures']:.0%} of the exposures"
+    if len(ordered) == 1 or top[highest] - top[lowest] < 0.005:
+        who = highest if len(ordered) == 1 else "every strategy here"
+        return f"The most exposed tenth is {top[highest]:.0%} of what {who} draws; {known}"
+    drawn = f"{top[highest]:.0%} of what {highest} draws and {top[lowest]:.0%} of {lowest}'s"
+    return f"The most exposed tenth is {drawn}; {known}"
+
+
+def field_weights(table: pd.DataFrame) -> go.Figure:
+    """The mean gate of every field, each side's largest on top; `table` as `tables.field_weights` makes it."""
+    figure = go.Figure()
+    for side, colour in (("articles", palette.ORANGE), ("users", palette.BLUE)):
+        rows = table[table["side"] == side][::-1]
+        figure.add_bar(
+            x=rows["weight"],
+            y=[f"{side[:-1]} · {_short(field)}" for field in rows["field"]],
+            orientation="h",
+            name=side,
+            marker_color=colour,
+            text=[f"{weight:.2f}" for weight in rows["weight"]],
+            textposition="auto",
+            cliponaxis=False,
+            hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+        )
+    figure.update_xaxes(title="mean gate of the field", rangemode="tozero")
+    figure.update_yaxes(automargin=True, ticklabelstandoff=6)
+    return _finished(figure, says_field_weights(table), height=130 + 27 * len(table), grid="x")
+
+
+def says_field_weights(table: pd.DataFrame) -> str:
+    """Which field counts most and which least on each side."""
+    told = []
+    for side, rows in table.groupby("side", sort=False):
+        most, least = rows.loc[rows["weight"].idxmax()], rows.loc[rows["weight"].idxmin()]
+        rest = f", {least['field']} least ({least['weight']:.2f})" if len(rows) > 1 else ""
+        told.append(f"of {side}, {most['field']} counts most ({most['weight']:.2f}){rest}")
+    sentence = "; ".join(told) or "no field has a gate"
+    return sentence[0].upper() + sentence[1:]
 
 
 def losses(epochs: pd.DataFrame, steps: pd.DataFrame) -> go.Figure:

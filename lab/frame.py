@@ -18,6 +18,7 @@ _ASSETS = Path(__file__).parent.parent / "assets"
 _PAGES = (
     ("app.py", "Overview", ":material/home:"),
     ("pages/data.py", "Data", ":material/table_rows:"),
+    ("pages/sampling.py", "Sampling lab", ":material/casino:"),
     ("pages/train.py", "Train", ":material/model_training:"),
     ("pages/users.py", "Users", ":material/person_search:"),
     ("pages/compare.py", "Compare", ":material/balance:"),

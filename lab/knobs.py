@@ -1,12 +1,14 @@
 """A widget for every config key, made from the config's own types, limits and descriptions."""
 
+import json
 from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
 from annotated_types import Ge, Gt, Le, Lt
 
-from dssm_core.config import DESCRIPTIONS, KEYS, Config, flatten, unflatten, with_settings
+from dssm_core.config import DESCRIPTIONS, KEYS, Config, differences, flatten, unflatten, with_settings
 from dssm_core.dataset import Dataset
+from dssm_core.errors import UserError
 from lab import words
 
 FRONT = (
@@ -23,6 +25,9 @@ FRONT = (
 _HIDDEN = ("model",)
 _PREFIX = "knob "
 _ALL = "all of them"
+NONE = "none"
+"""What stands for no strategy to blend in."""
+_WHERE_THERE_IS = {"where there are some": None, "on": True, "off": False}
 
 
 def sections() -> dict[str, list[str]]:
@@ -40,46 +45,106 @@ def set_all(config: Config) -> None:
         st.session_state[_PREFIX + key] = _as_shown(key, value)
 
 
+def differing(preset: Config, config: Config) -> str:
+    """In which knobs a config differs from the preset it started from, as a sentence; "" where in none."""
+    changed = differences(preset, config).items()
+    return ", ".join(f"{key} = {_told(now)} (was {_told(was)})" for key, (was, now) in changed)
+
+
+def _told(value: Any) -> str:
+    return NONE if value in (None, "", [], {}) else str(value)
+
+
 def read(model: str, settings: dict[str, Any]) -> Config:
     """The config that the knobs say; a UserError names a bad value."""
     typed = {key: value for key, value in settings.items() if not key.endswith(tuple(_TYPED))}
+    if _FIELD_DIMS in typed:
+        typed[_FIELD_DIMS] = _read_lengths(typed[_FIELD_DIMS])
     config = unflatten({"model": model, **typed})
     return with_settings(config, [f"{key}={value or '[]'}" for key, value in settings.items() if key not in typed])
 
 
-def knob(key: str, dataset: Dataset) -> Any:
-    """Draw the widget of a key and return its value."""
+def knob(key: str, dataset: Dataset, prefix: str = _PREFIX) -> Any:
+    """Draw the widget of a key and return its value. `prefix`: what its place in the session's state begins with."""
     annotation, limits = _field(key)
-    common = {"key": _PREFIX + key, "help": words.as_markdown(DESCRIPTIONS[key]), "persist_state": "session"}
+    common = {"key": prefix + key, "help": words.as_markdown(DESCRIPTIONS[key]), "persist_state": "session"}
     if get_origin(annotation) is Literal:
         return st.selectbox(key, get_args(annotation), **common)
+    if key == "negatives.blend":
+        return optional(key, get_args(get_args(annotation)[0]), common)
     if annotation is bool:
         return st.toggle(key, **common)
-    if key.endswith("_attributes"):
+    if annotation == bool | None:
+        return _WHERE_THERE_IS[st.selectbox(key, list(_WHERE_THERE_IS), **common)]
+    if key.endswith(("_attributes", "features.dense")):
         return _attributes(key, dataset, common)
-    if get_origin(annotation) is list:
-        return st.text_input(key, placeholder="none", **common)
+    if annotation is str or get_origin(annotation) in (list, dict):
+        example = ", such as device: 4, city: 8" if get_origin(annotation) is dict else ""
+        return st.text_input(key, placeholder=NONE + example, **common)
     return st.number_input(key, **limits, **_steps(annotation), **common)
+
+
+def optional(key: str, options: tuple[str, ...] | list[str], common: dict) -> str | None:
+    """A choice that may also be none."""
+    chosen = st.selectbox(key, [NONE, *options], **common)
+    return None if chosen == NONE else chosen
 
 
 _TYPED = ("hidden", "eval.k")
 """Lists of numbers: typed as text, such as "10, 50, 200"."""
+_FIELD_DIMS = "tower.field_dims"
 
 
 def _attributes(key: str, dataset: Dataset, common: dict) -> list[str] | None:
-    options = [_ALL, *(dataset.user_attributes if key.endswith("user_attributes") else dataset.article_attributes)]
+    options = {
+        "features.user_attributes": [_ALL, *dataset.user_attributes],
+        "features.article_attributes": [_ALL, *dataset.article_attributes],
+        "features.dense": list(dict.fromkeys(dataset.user_attributes + dataset.article_attributes)),
+    }[key]
     # another dataset may lack what was chosen for the last one
     st.session_state[common["key"]] = [name for name in st.session_state[common["key"]] if name in options]
-    chosen = st.multiselect(key, options, placeholder="none", **common)
+    chosen = st.multiselect(key, options, placeholder=NONE, **common)
     return None if _ALL in chosen else chosen
 
 
 def _as_shown(key: str, value: Any) -> Any:
     if key.endswith(_TYPED):
         return ", ".join(str(number) for number in value)
+    if key == _FIELD_DIMS:
+        return _written_lengths(value)
     if key.endswith("_attributes"):
         return [_ALL] if value is None else value
-    return value
+    if _field(key)[0] == bool | None:
+        return next(shown for shown, meant in _WHERE_THERE_IS.items() if meant is value)
+    return NONE if key == "negatives.blend" and value is None else value
+
+
+def _written_lengths(lengths: dict[str, int]) -> str:
+    plain = ", ".join(f"{field}: {length}" for field, length in lengths.items())
+    # a field whose name holds a comma or a colon can only be told as JSON
+    return plain if _parsed(plain) == lengths else json.dumps(lengths, ensure_ascii=False)
+
+
+def _read_lengths(text: str) -> dict[str, Any]:
+    lengths = _parsed(text)
+    if lengths is None:
+        raise UserError(
+            f"bad value {text!r} for {_FIELD_DIMS}: write each field with its length, such as device: 4, city: 8"
+        )
+    return lengths
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    """Lengths from JSON, or from "field: length" pairs; None for neither."""
+    if text.strip().startswith("{"):
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            return None
+    pairs = [[part.strip() for part in pair.split(":")] for pair in text.split(",") if pair.strip()]
+    if not all(len(pair) == 2 and pair[0] and pair[1].isdigit() for pair in pairs):
+        return None
+    return {field: int(length) for field, length in pairs}
 
 
 def _steps(annotation: Any) -> dict:

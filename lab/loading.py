@@ -21,23 +21,23 @@ _SPLIT_SECTIONS = ("split", "pool")
 
 def dataset(space: Workspace, dataset_id: str) -> Dataset:
     """A whole dataset; a UserError names one that is unknown or unfinished."""
-    return _dataset(_stamp(space.dataset_folder(dataset_id)), dataset_id, space)
+    return _dataset(stamp(space.dataset_folder(dataset_id)), dataset_id, space)
 
 
 def split(data: Dataset, space: Workspace, config: Config) -> Split:
     """The dataset cut as a run's config says."""
-    return _split(_stamp(space.dataset_folder(data.id)), split_key(config), data, config)
+    return _split(stamp(space.dataset_folder(data.id)), split_key(config), data, config)
 
 
 def guards(data: Dataset, space: Workspace, config: Config) -> list[leakage.Guard]:
     """The leakage report of a dataset under a config's split."""
-    return _guards(_stamp(space.dataset_folder(data.id)), split_key(config), data, split(data, space, config))
+    return _guards(stamp(space.dataset_folder(data.id)), split_key(config), data, split(data, space, config))
 
 
 def set_aside(space: Workspace, dataset_id: str) -> pd.DataFrame:
     """The input rows that were set aside, with their reason; empty where none was kept."""
     folder = space.dataset_folder(dataset_id)
-    return _parquet(_stamp(folder), str(folder / "set_aside.parquet"))
+    return _parquet(stamp(folder), str(folder / "set_aside.parquet"))
 
 
 def all_runs(space: Workspace) -> list[Run]:
@@ -71,27 +71,27 @@ def first_shown(some: list[Run]) -> Run:
 
 def metrics(run: Run) -> dict:
     """A finished run's metrics.json."""
-    return _metrics(_stamp(run.folder), run)
+    return _metrics(stamp(run.folder), run)
 
 
 def recall(run: Run) -> pd.DataFrame:
     """A finished run's recall lists."""
-    return _recall(_stamp(run.folder), run)
+    return _recall(stamp(run.folder), run)
 
 
 def held_out(run: Run) -> pd.DataFrame:
     """A finished run's held-out clicks, with rank and reason."""
-    return _held_out(_stamp(run.folder), run)
+    return _held_out(stamp(run.folder), run)
 
 
 def per_user(run: Run) -> pd.DataFrame:
     """A finished run's metrics user by user."""
-    return _per_user(_stamp(run.folder), run)
+    return _per_user(stamp(run.folder), run)
 
 
 def stamps(some: list[Run]) -> tuple[str, ...]:
     """What a cache of something computed from several runs is keyed on."""
-    return tuple(_stamp(run.folder) for run in some)
+    return tuple(stamp(run.folder) for run in some)
 
 
 def split_key(config: Config) -> str:
@@ -99,7 +99,8 @@ def split_key(config: Config) -> str:
     return str({key: value for key, value in flatten(config).items() if key.split(".")[0] in _SPLIT_SECTIONS})
 
 
-def _stamp(folder: Path) -> str:
+def stamp(folder: Path) -> str:
+    """A text that changes with a dataset's or run's files: what a cache of something read from them is keyed on."""
     manifest = folder / "manifest.json"
     return f"{folder} {manifest.stat().st_mtime_ns if manifest.exists() else 0}"
 

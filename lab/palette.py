@@ -26,15 +26,46 @@ _DASHES = ("dot", "dash", "longdash", "dashdot", "longdashdot")
 
 @dataclass(frozen=True)
 class Look:
-    """How a preset is drawn: a colour, and a marker symbol and a line dash as Plotly names them."""
+    """How a preset or strategy is drawn: a colour; marker symbol, line dash and bar pattern as Plotly names them."""
 
     colour: str
     symbol: str = "circle"
     dash: str = "solid"
+    pattern: str = ""
 
+
+STRATEGY_LOOKS: dict[str, Look] = {
+    "uniform": Look(GREEN),
+    "popularity": Look(PURPLE),
+    "ralm": Look(RED),
+    "suppressed": Look(CYAN),
+    "exposed": Look(GOLD),
+    "funrec_mix": Look(PINK),
+    "same_attribute": Look(OLIVE),
+    "mined": Look(BROWN),
+    "mixed": Look(ORANGE, "diamond", "dash"),
+    # those that have the same q share a colour
+    "in_batch": Look(BLUE),
+    "in_batch_streaming": Look(BLUE, "square", "dot", "/"),
+    "cross_batch": Look(BLUE, "diamond", "dash", "x"),
+    "in_batch_hard": Look(BLUE, "triangle-up", "dashdot", "."),
+}
+
+# a preset that is named after a strategy looks like it
+_PRESET_LOOKS = STRATEGY_LOOKS | {
+    "in_batch_uncorrected": Look(ORANGE),
+    "funrec": STRATEGY_LOOKS["funrec_mix"],
+    "mined_alone": Look(BROWN, "square", "dot"),
+    "senet": Look(PURPLE, "square", "dot"),
+    "youtube": Look(RED, "square", "dot"),
+    "deepmatch": Look(OLIVE, "square", "dot"),
+    "id_cosine": Look(CYAN, "square", "dot"),
+    "id_cosine_small": Look(CYAN, "diamond", "dash"),
+}
 
 LOOKS: dict[str, Look] = {
-    name: Look(HUES[i % len(HUES)]) for i, name in enumerate(p for p in PRESETS if p not in BASELINES)
+    name: _PRESET_LOOKS.get(name, Look(HUES[i % len(HUES)], "hexagon"))
+    for i, name in enumerate(p for p in PRESETS if p not in BASELINES)
 }
 LOOKS |= {name: Look(GREY, _SYMBOLS[i], _DASHES[i]) for i, name in enumerate(BASELINES)}
 

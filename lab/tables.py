@@ -7,6 +7,7 @@ import pandas as pd
 
 from dssm_core import compare
 from dssm_core.dataset import NO_TIME, UNKNOWN, Dataset
+from dssm_core.inspection import Shares, TrainFacts
 from dssm_core.split import Split
 from lab import palette, words
 
@@ -255,6 +256,136 @@ def _why(click, k: int, score: str, last: float) -> str:
 
 AGES = ("age (h)", "age (days)")
 """The names of a column of ages, by its unit."""
+
+
+SHARES = {
+    "false negative": (
+        "false negatives",
+        "The same user clicks it later, in validation or test: training pushes away what should be recalled.",
+    ),
+    "never exposed": (
+        "never exposed",
+        "Nobody was shown it in train: easy to tell apart, and new articles are taught to be bad.",
+    ),
+    "same category": (
+        "same category",
+        "In the category of the clicked article: the hard ones, which teach more than the topic.",
+    ),
+    "drawn again": (
+        "drawn again",
+        "Hit one of the user's own train clicks, so another was drawn. In-batch strategies mask these in training.",
+    ),
+    "topped up": ("topped up", "The strategy had none left to give for this click, so uniform gave one."),
+}
+"""What each share of a sample of draws is called, and what it says to people."""
+DISTINCT = (
+    "distinct articles",
+    "How many different articles the draws hold: where they are few, each comes up again and again.",
+)
+"""The same of the count that stands below the shares."""
+
+
+def sampling_shares(shares: dict[str, Shares]) -> pd.DataFrame:
+    """A row a share and a column a strategy, as texts with 95 % intervals; `SHARES` says what each means.
+
+    Shares that no strategy has, such as "same category" in a log without categories, are left out.
+    """
+    rows = []
+    for measure, (label, _) in SHARES.items():
+        texts = {name: _unbroken(words.fine_interval(*some.shares[measure])) for name, some in shares.items()}
+        if set(texts.values()) != {"n/a"}:
+            rows.append({"share of the negatives": label, **texts})
+    distinct = {name: f"{some.distinct:,} of {some.draws:,}" for name, some in shares.items()}
+    rows.append({"share of the negatives": DISTINCT[0], **distinct})
+    return pd.DataFrame(rows)
+
+
+def _unbroken(text: str) -> str:
+    """An interval that a narrow column does not break at its dash: word joiners (U+2060) hold it together."""
+    return text.replace("–", "\u2060–\u2060")
+
+
+def says_shares(shares: dict[str, Shares]) -> str:
+    """What to conclude from the shares of one strategy, or of several beside each other: a sentence or two."""
+    if len(shares) == 1:
+        return _says_one(*next(iter(shares.items())))
+    told = ["No strategy shown here clearly draws more false negatives than another."]
+    if (ordered := _apart(shares, "false negative")) is not None:
+        (fewest, low), (most, high) = ordered
+        told = [f"{most} draws the most false negatives, {_small(high)}; {fewest} the fewest, {_small(low)}."]
+    if (ordered := _apart(shares, "same category")) is not None:
+        (easiest, low), (hardest, high) = ordered
+        told.append(
+            f"{hardest} draws from the clicked article's category most, {_small(high)}; {easiest} least, {_small(low)}."
+        )
+    return " ".join(told)
+
+
+def _says_one(name: str, some: Shares) -> str:
+    false, never, same = (some.shares[measure][0] for measure in ("false negative", "never exposed", "same category"))
+    told = f"Of the negatives of {name}, {_small(false)} are clicked by their user later"
+    told += f" and {_small(never)} were never exposed"
+    return f"{told}." if np.isnan(same) else f"{told}; {_small(same)} are in the clicked article's category."
+
+
+def _apart(shares: dict[str, Shares], measure: str) -> list[tuple[str, float]] | None:
+    """The (strategy, share) of the lowest and of the highest, where their intervals do not overlap; else None."""
+    known = {name: some.shares[measure] for name, some in shares.items() if not np.isnan(some.shares[measure][0])}
+    if not known:
+        return None
+    lowest, highest = min(known, key=lambda name: known[name][0]), max(known, key=lambda name: known[name][0])
+    if not known[highest][1] > known[lowest][2]:
+        return None
+    return [(lowest, known[lowest][0]), (highest, known[highest][0])]
+
+
+def _small(share: float) -> str:
+    """A share that may be small: "0.05%"."""
+    return words.fine_interval(share, np.nan, np.nan)
+
+
+TO_USER = "to this user"
+"""The column that ticks articles which the user was exposed to in train."""
+
+
+def drawn(dataset: Dataset, facts: TrainFacts, rows: np.ndarray, click: tuple[int, int, int]) -> pd.DataFrame:
+    """Articles drawn as negatives for a `click` (user, article, time): columns title, flags, category, age, and more.
+
+    `flags`: what is wrong or hard about each. age is that at the time of the click; exposures and clicks are those of
+    train; `TO_USER` says whether this user was shown the article in train.
+    """
+    user, positive, time = click
+    table = articles(dataset, rows)
+    table["flags"] = [", ".join(flags) for flags in negative_flags(facts, rows, user, positive)]
+    table["exposures"], table["clicks"] = facts.counts.exposures[rows], facts.counts.clicks[rows]
+    exposed = facts.counts.exposed.contains(np.full(len(rows), user), rows)
+    table[TO_USER] = np.where(exposed, "✓", "")
+    table = _with_age(table, dataset, rows, np.full(len(rows), time))
+    return _ordered(table, "title", "flags", "category", *AGES, "exposures", "clicks", TO_USER)
+
+
+def negative_flags(facts: TrainFacts, rows: np.ndarray, user: int, positive: int) -> list[list[str]]:
+    """For each article drawn for a user's click: which of "clicked later", "never exposed", "same category" hold."""
+    later = facts.later.contains(np.full(len(rows), user), rows)
+    never = facts.counts.exposures[rows] == 0
+    category = facts.category if facts.category is not None else np.zeros(len(facts.decile), np.int64)
+    same = (category[positive] > 0) & (category[rows] == category[positive])
+    named = zip(later, never, same, strict=True)
+    return [[flag for flag, holds in zip(FLAGS, which, strict=True) if holds] for which in named]
+
+
+FLAGS = ("clicked later", "never exposed", "same category")
+"""What may be wrong with a negative, or hard about it."""
+
+
+def field_weights(weights: dict[str, dict[str, float]]) -> pd.DataFrame:
+    """The mean gate of every field: columns side ("users" or "articles"), field, weight; each side's largest first."""
+    rows = [
+        {"side": side, "field": field, "weight": weight}
+        for side, fields in weights.items()
+        for field, weight in sorted((fields or {}).items(), key=lambda item: -item[1])
+    ]
+    return pd.DataFrame(rows, columns=["side", "field", "weight"])
 
 
 def _with_age(table: pd.DataFrame, dataset: Dataset, rows: np.ndarray, times: np.ndarray) -> pd.DataFrame:

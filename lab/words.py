@@ -46,6 +46,16 @@ def interval(metric: dict) -> str:
     return f"{metric['value']:.1%} ({100 * metric['low']:.1f}–{100 * metric['high']:.1f})"
 
 
+def fine_interval(value: float, low: float, high: float) -> str:
+    """A share that may be small, with its 95 % interval and as many decimals as that needs: "0.05% (0.02–0.08)"."""
+    if pd.isna(value):
+        return "n/a"
+    largest = value if pd.isna(high) else high
+    decimals = 1 if largest >= 0.01 else 2 if largest >= 0.001 else 3
+    value, low, high = (f"{100 * share:.{decimals}f}" if share else "0" for share in (value, low, high))
+    return f"{value}%" if low == "nan" else f"{value}% ({low}–{high})"
+
+
 def day_time(milliseconds: int, timezone: str) -> str:
     """An instant on the clock of the dataset's time zone, to the minute; "" for the unknown time 0."""
     if not milliseconds:

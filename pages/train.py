@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dssm_core.config import Config, differences
+from dssm_core.config import Config
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.presets import PRESETS
@@ -100,11 +100,9 @@ def turn_section(keys: list[str], dataset: Dataset) -> dict:
 
 
 def show_differences(preset: Config, config: Config) -> None:
-    changed = differences(preset, config)
+    changed = knobs.differing(preset, config)
     if changed:
-        st.text(
-            "Differs from the preset: " + ", ".join(f"{key} = {now} (was {was})" for key, (was, now) in changed.items())
-        )
+        st.text(f"Differs from the preset: {changed}")
 
 
 def show_active(workspace: Workspace) -> None:
@@ -224,6 +222,7 @@ def show_run(workspace: Workspace, run: Run) -> None:
         show_headline(workspace, run)
         if run.model == "two_tower":
             show_curves(run)
+            show_learned(run)
     elif state.state not in ACTIVE:
         show_end(run, state)
 
@@ -241,6 +240,15 @@ def show_headline(workspace: Workspace, run: Run) -> None:
             "Lower the learning rates or raise the temperature.",
             icon=":material/warning:",
         )
+
+
+def show_learned(run: Run) -> None:
+    """What training settled beside the vectors: the temperature, and how much each field counts behind the gate."""
+    facts = loading.metrics(run)["facts"]
+    if run.config.loss.learn_temperature and facts.get("temperature") is not None:
+        st.text(f"Temperature: learned {facts['temperature']:.3g}, started at {run.config.loss.temperature:.3g}.")
+    if facts.get("field_weights"):
+        frame.chart(figures.field_weights(tables.field_weights(facts["field_weights"])), f"field-weights-{run.id}")
 
 
 def show_rival(workspace: Workspace, run: Run) -> None:

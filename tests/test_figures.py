@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dssm_core.inspection import NEVER
 from dssm_core.presets import PRESETS
 from lab import figures, palette, tables, words
 
@@ -48,6 +49,17 @@ DAYS = pd.DataFrame(
 )
 POPULARITY = pd.DataFrame({"rank": [1, 2, 3], "exposures": [100, 10, 1], "clicks": [9, 1, 0]})
 OVERLAP = pd.DataFrame([[1.0, 0.25], [0.25, 1.0]], index=["a", "b"], columns=["a", "b"])
+DECILES = pd.DataFrame(
+    {
+        "decile": [1, 2, NEVER],
+        "articles": [4, 4, 7],
+        "exposures": [0.75, 0.25, 0.0],
+        "clicks": [0.8, 0.2, 0.0],
+        "uniform": [0.3, 0.3, 0.4],
+        "ralm": [0.9, 0.08, 0.02],
+    }
+)
+GATES = {"users": {"device": 0.2, "<b>": 0.6}, "articles": {"cate": 0.9}}
 HISTOGRAM = {"edges": [-1.0, 0.0, 1.0], "counts": [1, 3]}
 
 DRAWN = {
@@ -62,6 +74,8 @@ DRAWN = {
     "recall_curves": figures.recall_curves(CURVES),
     "segments": figures.segments(SEGMENTS, {"a": "in_batch"}, "article popularity", "recall@50"),
     "overlap": figures.overlap(OVERLAP, 50),
+    "deciles": figures.deciles(DECILES, ["uniform", "ralm"]),
+    "field_weights": figures.field_weights(tables.field_weights(GATES)),
 }
 
 
@@ -70,7 +84,7 @@ def test_every_figure_has_a_title_that_fits_a_phone_and_named_axes(name):
     layout = DRAWN[name].layout
     assert all(0 < len(html.unescape(line)) <= 46 for line in layout.title.text.split("<br>"))
     assert layout.xaxis.title.text
-    assert layout.yaxis.title.text or name in ("metric_dots", "set_aside", "segments")
+    assert layout.yaxis.title.text or name in ("metric_dots", "set_aside", "segments", "field_weights")
 
 
 def test_titles_say_what_to_conclude():
@@ -95,11 +109,34 @@ def test_titles_say_what_to_conclude():
     assert figures.says_segments(pd.concat([SEGMENTS, few_clicks]), "article age").startswith("By article age: a has")
     assert "0.50 above" in DRAWN["scores"].layout.title.text.replace("<br>", " ")
     assert "25%" in DRAWN["overlap"].layout.title.text
+    assert figures.says_deciles(DECILES, ["uniform", "ralm"]) == (
+        "The most exposed tenth is 90% of what ralm draws and 30% of uniform's; it has 75% of the exposures"
+    )
+    alone = "The most exposed tenth is 30% of what uniform draws; it has 75% of the exposures"
+    assert figures.says_deciles(DECILES, ["uniform"]) == alone
+    alike = figures.says_deciles(DECILES.assign(mixed=DECILES["uniform"]), ["uniform", "mixed"])
+    assert alike == alone.replace("uniform", "every strategy here")
+    assert figures.says_deciles(DECILES[2:], ["uniform"]) == "Nothing was exposed in train"
+    assert figures.says_field_weights(tables.field_weights(GATES)) == (
+        "Of users, <b> counts most (0.60), device least (0.20); of articles, cate counts most (0.90)"
+    )
 
 
 def test_text_from_logs_and_names_is_escaped():
     assert "<b>" not in DRAWN["metric_dots"].to_json()
     assert "&lt;b&gt;" in figures.set_aside({"<b>x</b>": 1}, 2).data[0].y[0]
+
+
+def test_the_axis_of_popularity_says_how_many_articles_were_never_exposed():
+    assert "never exposed: 7 articles" in DRAWN["deciles"].layout.xaxis.title.text
+    assert "never" in DRAWN["deciles"].layout.xaxis.ticktext
+    assert "never" not in figures.deciles(DECILES[:2], ["ralm"]).layout.xaxis.title.text
+
+
+def test_a_gate_s_fields_are_sorted_by_side():
+    assert tables.field_weights(GATES)["field"].tolist() == ["<b>", "device", "cate"]
+    assert "user · &lt;b&gt;" in DRAWN["field_weights"].data[1].y
+    assert tables.field_weights({"users": None, "articles": {"cate": 1.0}})["side"].tolist() == ["articles"]
 
 
 def test_figures_draw_before_the_first_epoch_is_over():
@@ -111,6 +148,7 @@ def test_figures_draw_before_the_first_epoch_is_over():
 def test_trained_presets_have_a_colour_each_and_baselines_are_grey():
     trained = [name for name in PRESETS if name not in palette.BASELINES]
     assert len({palette.look(name).colour for name in trained}) == min(len(trained), len(palette.HUES))
+    assert len({(palette.look(name).colour, palette.look(name).symbol) for name in trained}) >= len(trained) - 1
     assert {palette.look(name).colour for name in palette.BASELINES} == {palette.GREY}
     assert len({palette.look(name).symbol for name in palette.BASELINES}) == len(palette.BASELINES)
 

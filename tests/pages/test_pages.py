@@ -2,7 +2,7 @@
 
 import pytest
 
-PAGES = ("app.py", "pages/data.py", "pages/train.py", "pages/users.py", "pages/compare.py")
+PAGES = ("app.py", "pages/data.py", "pages/sampling.py", "pages/train.py", "pages/users.py", "pages/compare.py")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from dssm_core.config import KEYS
 from dssm_core.presets import PRESETS
 from dssm_core.runs import Run, describe_run, write_status
-from dssm_core.workspace import Workspace
+from dssm_core.workspace import Workspace, read_json, write_json
 from lab import knobs
 from tests.pages.conftest import TRAINED
 
@@ -80,6 +81,35 @@ def test_a_finished_run_shows_its_curves_and_can_be_deleted(open_page, own_works
     at.button(key=f"delete {TRAINED}").click().run()
     assert not at.exception
     assert TRAINED not in {folder.name for folder in Workspace(own_workspace, bundled=None).run_folders()}
+
+
+def test_a_run_with_a_gate_shows_its_field_weights_and_a_learned_temperature(open_page, own_workspace):
+    run = own_workspace / "runs" / TRAINED
+    measured, described = read_json(run / "metrics.json"), read_json(run / "config.json")
+    learned = {"field_weights": {"users": {"device": 0.4}, "articles": {"cate": 0.7}}, "temperature": 0.0734}
+    write_json(run / "metrics.json", {**measured, "facts": {**measured["facts"], **learned}})
+    write_json(run / "config.json", {**described, "config": {**described["config"], "loss.learn_temperature": True}})
+    at = open_page("pages/train.py", own_workspace, run=TRAINED)
+    assert not at.exception
+    titles = [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in at.get("plotly_chart")]
+    assert any("device counts most" in title.replace("<br>", " ") for title in titles)
+    assert any("learned 0.0734, started at 0.1" in text.value for text in at.text)
+
+
+def test_knobs_of_every_type_are_drawn_and_read(open_page, own_workspace, started):
+    at = open_page("pages/train.py", own_workspace)
+    at.selectbox(key="knob negatives.blend").set_value("uniform")
+    at.text_input(key="knob tower.hidden").set_value("32")
+    at.text_input(key="knob tower.field_dims").set_value("device: 4")
+    at.selectbox(key="knob features.title").set_value("off")
+    at.multiselect(key="knob features.dense").set_value(["img_num"])
+    at.text_input(key="knob negatives.attribute").set_value("city").run()
+    assert not at.error
+    _start(at)
+    config = started[0][0]
+    assert (config.negatives.blend, config.negatives.attribute) == ("uniform", "city")
+    assert (config.tower.field_dims, config.features.dense) == ({"device": 4}, ["img_num"])
+    assert (config.features.title, config.features.key_words) == (False, None)
 
 
 def test_knobs_cover_every_key_but_the_model():

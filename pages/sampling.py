@@ -1,0 +1,372 @@
+"""Sampling lab: what each strategy draws, before anything is trained."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from dssm_core.config import Config, SplitConfig
+from dssm_core.dataset import Dataset
+from dssm_core.earlier import needs_earlier
+from dssm_core.errors import UserError
+from dssm_core.inspection import TrainFacts, train_clicks_of
+from dssm_core.negatives import STRATEGIES
+from dssm_core.presets import PRESETS
+from dssm_core.runs import Run
+from dssm_core.workspace import Workspace
+from lab import address, drawing, figures, frame, knobs, loading, palette, strategies, tables, words
+from lab.explained import EXPLAINED
+
+_MOST = 4
+_LISTED_USERS = 2000
+_NOT_BY = ("key_words",)
+"""Attributes that are lists of words, not groups of articles."""
+
+
+@dataclass(frozen=True)
+class Log:
+    """A dataset with its split, as all strategies of the page see it. `runs`: those that can be mined."""
+
+    workspace: Workspace
+    dataset: Dataset
+    split: SplitConfig
+    facts: TrainFacts
+    runs: list[Run]
+
+
+def main() -> None:
+    workspace = frame.start("Sampling lab")
+    st.title("Sampling lab")
+    with frame.plain_errors():
+        manifests = workspace.datasets()
+        if not manifests:
+            frame.empty(
+                "There is no dataset to draw negatives from yet.",
+                ("pages/data.py", "Bring one, or make a demo log", ":material/table_rows:"),
+            )
+            return
+        st.markdown(
+            "What each strategy would take as negatives: no training needed. Turn its knobs, then train with it."
+        )
+        log, chosen = choose(workspace, {manifest["id"]: manifest for manifest in manifests})
+        findings = st.container()
+        settled = show_strategies(log, chosen)
+        with findings:
+            show_findings(log, settled)
+        show_draws(log, settled)
+
+
+def choose(workspace: Workspace, manifests: dict[str, dict]) -> tuple[Log, list[str]]:
+    left, right = st.columns([2, 3])
+    changed = address.one("dataset", list(manifests))
+    names = words.dataset_names(list(manifests.values()))
+    label = {id: f"{names[id]} · {m['clicks']:,} clicks" for id, m in manifests.items()}
+    dataset_id = left.selectbox(
+        "Dataset", list(manifests), key="dataset", format_func=label.get, on_change=changed, persist_state="session"
+    )
+    dataset = loading.dataset(workspace, dataset_id)
+    with left:
+        log = read_log(workspace, dataset)
+    shown = ["uniform", "popularity", "in_batch", *(["exposed"] if len(log.facts.counts.exposed.articles) else [])]
+    changed = address.many("strategies", list(STRATEGIES), shown)
+    # an address may name more than fit beside each other
+    st.session_state["strategies"] = st.session_state["strategies"][:_MOST]
+    chosen = right.multiselect(
+        "Strategies, up to four",
+        list(STRATEGIES),
+        key="strategies",
+        on_change=changed,
+        max_selections=_MOST,
+        wrap=True,
+        persist_state="session",
+    )
+    return log, chosen
+
+
+def read_log(workspace: Workspace, dataset: Dataset) -> Log:
+    """The dataset cut as is usual, or as one of its runs was: strategies that are compared share a split."""
+    runs = [run for run in loading.finished_runs(workspace) if run.dataset == dataset.id]
+    usual = SplitConfig() if dataset.exposures.time is not None else SplitConfig(kind="random")
+    by_split = {run.config.split: run for run in runs[::-1] if run.config.split != usual}
+    others = {run.id: run for run in by_split.values()}
+    changed = address.one("cut", ["", *others])
+    if others:
+        st.selectbox(
+            "Split",
+            ["", *others],
+            key="cut",
+            format_func=lambda id: f"as in {words.run_label(others[id])}" if id else "as usual",
+            on_change=changed,
+            persist_state="session",
+        )
+    split = others[st.session_state["cut"]].config.split if st.session_state["cut"] else usual
+    mineable = [run for run in runs if run.model == "two_tower" and run.config.split == split]
+    config = Config(split=split)
+    facts = drawing.facts(workspace, dataset, config)
+    cut = loading.split(dataset, workspace, config).cutoff
+    days = f"up to {words.day_time(cut, dataset.timezone)}" if cut else f"of the split {split.kind}"
+    st.caption(
+        words.as_markdown(
+            f"Train {days}: {words.counted(len(facts.clicked), 'click')} of "
+            f"{words.counted(len(facts.users), 'user')}, a pool of {words.counted(len(facts.counts.pool), 'article')}."
+        )
+    )
+    return Log(workspace, dataset, split, facts, mineable)
+
+
+def show_strategies(log: Log, chosen: list[str]) -> dict[str, Config]:
+    """A card a strategy; the configs of those that can be drawn from. The others say in their card why not."""
+    settled = {}
+    if chosen:
+        st.subheader("How they draw")
+    for start in range(0, len(chosen), 2):
+        columns = st.columns(min(2, len(chosen)))
+        for column, strategy in zip(columns, chosen[start : start + 2], strict=False):
+            with column.container(border=True, height="stretch"):
+                config = show_strategy(log, strategy)
+            if config is not None:
+                settled[strategy] = config
+    return settled
+
+
+def show_strategy(log: Log, strategy: str) -> Config | None:
+    explained = EXPLAINED[strategy]
+    colour = palette.STRATEGY_LOOKS[strategy].colour
+    st.html(f'<h3 style="margin:0;padding:0"><span style="color:{colour}">■</span> {strategy}</h3>')
+    st.latex(explained.formula)
+    st.markdown(words.as_markdown(f"{explained.text} {explained.beyond}".strip()))
+    st.caption(f"{words.as_markdown(explained.source)}, <{explained.link}>")
+    settings = turn_knobs(log, strategy)
+    try:
+        config = ready(log, strategy, settings)
+    except UserError as error:
+        frame.complain(error)
+        return None
+    preset = strategies.nearest_preset(strategy)
+    changed = knobs.differing(PRESETS[preset].config, config)
+    if st.button("Train with this", key=f"train {strategy}", icon=":material/model_training:"):
+        take_to_train(preset, config)
+    st.caption(
+        words.as_markdown(
+            f"Train starts from the preset {preset}" + (f", with {changed}." if changed else ", as it is.")
+        )
+    )
+    return config
+
+
+def ready(log: Log, strategy: str, settings: dict) -> Config:
+    """The config of the settings, once its strategy is ready to draw; a UserError says why it cannot be."""
+    if "mined" in (strategy, settings.get("blend")) and not log.runs:
+        raise UserError(
+            "mined takes its hard negatives from an earlier run, and no two-tower run of this dataset and split has "
+            "finished yet: train one first"
+        )
+    if "same_attribute" in (strategy, settings.get("blend")) and "attribute" not in settings:
+        raise UserError(
+            "same_attribute draws by an attribute of the articles or users, and this log has none of either"
+        )
+    config = strategies.train_config(strategy, settings, log.split, len(log.facts.counts.pool))
+    drawing.strategy(log.workspace, log.dataset, config)
+    return config
+
+
+def turn_knobs(log: Log, strategy: str) -> dict:
+    """The knobs that matter for a strategy, as inputs; their values by the key's name within the negatives."""
+    prefix = f"lab {strategy} "
+    for name, value in strategies.starting_knobs(strategy).items():
+        shown = knobs.NONE if name == "blend" and value is None else value
+        st.session_state.setdefault(f"{prefix}negatives.{name}", shown)
+    settings = {}
+    blends = strategies.blends(strategy)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        blend = st.session_state[f"{prefix}negatives.blend"]
+        for name in strategies.mattering(strategy, None if blend == knobs.NONE else blend):
+            with st.container(width=280 if name == "run" else 170):
+                settings[name] = _KNOBS.get(name, plain_knob)(log, f"negatives.{name}", prefix)
+        if blends:
+            with st.container(width=170):
+                common = {"key": f"{prefix}negatives.blend", "persist_state": "session"}
+                settings["blend"] = knobs.optional("negatives.blend", blends, common)
+    return {name: value for name, value in settings.items() if value is not None or name == "blend"}
+
+
+def plain_knob(log: Log, key: str, prefix: str) -> object:
+    return knobs.knob(key, log.dataset, prefix)
+
+
+def attribute_knob(log: Log, key: str, prefix: str) -> str | None:
+    """Only attributes that the log has."""
+    attributes = [*log.dataset.article_attributes, *log.dataset.user_attributes]
+    attributes = [name for name in dict.fromkeys(attributes) if name not in _NOT_BY]
+    return one_of(attributes, key, prefix, str)
+
+
+def run_knob(log: Log, key: str, prefix: str) -> str | None:
+    """Only runs that can be mined, the best one first."""
+    labels = words.run_labels(log.runs, log.workspace.datasets()) if log.runs else {}
+    best = [loading.best_trained(log.runs).id] if log.runs else []
+    return one_of(list(dict.fromkeys([*best, *labels])), key, prefix, labels.get)
+
+
+def one_of(options: list[str], key: str, prefix: str, label: Callable) -> str | None:
+    """A choice among what this log has; what was chosen for another one is dropped."""
+    if not options:
+        return None
+    if st.session_state[prefix + key] not in options:
+        st.session_state[prefix + key] = options[0]
+    return st.selectbox(key, options, key=prefix + key, format_func=label, persist_state="session")
+
+
+_KNOBS = {"attribute": attribute_knob, "run": run_knob}
+
+
+def take_to_train(preset: str, config: Config) -> None:
+    st.session_state["preset"] = preset
+    knobs.set_all(config)
+    st.switch_page("pages/train.py")
+
+
+def show_findings(log: Log, settled: dict[str, Config]) -> None:
+    if not settled:
+        st.info("Choose one to four strategies that this log can supply to see what they draw.", icon=":material/info:")
+        return
+    table = drawing.deciles(log.workspace, log.dataset, settled)
+    frame.chart(figures.deciles(table, list(settled)), "popularity-of-negatives")
+    shares = {name: drawing.shares(log.workspace, log.dataset, config) for name, config in settled.items()}
+    st.subheader("What the negatives are")
+    st.text(tables.says_shares(shares))
+    st.table(tables.sampling_shares(shares), hide_index=True)
+    told = "In brackets: 95 % intervals, from a fixed sample of train clicks."
+    if any(needs_earlier(config) for config in settled.values()):
+        told += f" mined is shown for {words.counted(drawing.MINED_USERS, 'user')} at most, not for all."
+    st.caption(told)
+    with st.expander("What each share says", icon=":material/help:"):
+        for label, meaning in (*tables.SHARES.values(), tables.DISTINCT):
+            st.markdown(f"**{label}**: {meaning}")
+
+
+def show_draws(log: Log, settled: dict[str, Config]) -> None:
+    if not settled:
+        return
+    st.subheader("Drawn for one click")
+    user = choose_user(log)
+    rows = train_clicks_of(log.dataset, loading.split(log.dataset, log.workspace, Config(split=log.split)), user)
+    if not len(rows):
+        st.info("This user has no train click, so there is nothing to draw negatives for. Choose another user.")
+        return
+    place, click = choose_click(log, user, rows)
+    seed = st.session_state.setdefault("draw", 0)
+    drawn = {
+        name: drawing.for_click(log.workspace, log.dataset, config, user, place, seed)
+        for name, config in settled.items()
+    }
+    # one table for all, so that ages are in one unit
+    table = tables.drawn(log.dataset, log.facts, np.concatenate(list(drawn.values())), click)
+    ends = np.cumsum([len(rows) for rows in drawn.values()])
+    for name, end in zip(drawn, ends, strict=True):
+        show_drawn(name, table.iloc[end - len(drawn[name]) : end])
+
+
+def choose_user(log: Log) -> int:
+    """The row of the chosen user. A big log lists some of its users; any other id can be typed."""
+    ids = log.dataset.users["user_id"]
+    listed = ids.iloc[np.sort(log.facts.users[:_LISTED_USERS])].tolist()
+    wanted = st.query_params.get("user", st.session_state.get("user", ""))
+    known = bool(wanted) and bool((ids == wanted).any())
+    options = listed if not known or wanted in listed else [wanted, *listed]
+    changed = address.one("user", options, ids.iloc[log.facts.users[0]])
+
+    def typed() -> None:
+        entered = st.session_state["user"]
+        if not (ids == entered).any():
+            st.session_state["unknown user"] = entered
+        changed()
+
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        user = st.selectbox(
+            "User",
+            options,
+            key="user",
+            on_change=typed,
+            accept_new_options=True,
+            filter_mode="contains",
+            help=f"{len(listed):,} of {len(log.facts.users):,} users with train clicks are listed; any id can be typed",
+            persist_state="session",
+            width=300,
+        )
+        st.button("Any user", icon=":material/shuffle:", on_click=choose_any_user, args=(log,))
+        st.button("Draw again", icon=":material/casino:", on_click=draw_again)
+    if unknown := st.session_state.pop("unknown user", None):
+        st.warning(
+            words.as_markdown(f"This dataset has no user {unknown!r}: {user} is shown."), icon=":material/search_off:"
+        )
+    return log.dataset.user_row(user)
+
+
+def choose_any_user(log: Log) -> None:
+    row = np.random.default_rng().choice(log.facts.users)
+    address.choose("user", log.dataset.users["user_id"].iloc[row])
+
+
+def draw_again() -> None:
+    st.session_state["draw"] = st.session_state.get("draw", 0) + 1
+
+
+def choose_click(log: Log, user: int, rows: np.ndarray) -> tuple[int, tuple[int, int, int]]:
+    """Which of the user's train clicks, by its place in the order of time; and its (user, article, time)."""
+    exposures = log.dataset.exposures
+    times = exposures.time[rows] if exposures.time is not None else np.zeros(len(rows), np.int64)
+    titles = tables.articles(log.dataset, exposures.article[rows])
+    label = {
+        int(row): f"{words.day_time(int(time), log.dataset.timezone)} · {title}".removeprefix(" · ")
+        for row, time, title in zip(rows, times, titles["title"], strict=True)
+    }
+    changed = address.one("click", list(label)[::-1])
+    chosen = st.selectbox(
+        "The click: the positive",
+        list(label)[::-1],
+        key="click",
+        format_func=label.get,
+        on_change=changed,
+        help="The user's train clicks, latest first",
+    )
+    place = list(label).index(chosen)
+    later = len(log.facts.later.of(user))
+    category = f"Category of the clicked article: {titles['category'].iloc[place]}. " if "category" in titles else ""
+    st.text(f"{category}The user clicks {words.counted(later, 'article')} later, in validation or test.")
+    return place, (user, int(exposures.article[chosen]), int(times[place]))
+
+
+def show_drawn(name: str, drawn: pd.DataFrame) -> None:
+    flagged = [f"{count} {flag}" for flag in tables.FLAGS if (count := drawn["flags"].str.contains(flag).sum())]
+    told = ", ".join([words.counted(len(drawn), "negative"), *flagged])
+    colour = palette.STRATEGY_LOOKS[name].colour
+    st.html(f'<span style="color:{colour}">■</span> <b>{name}</b>: {told}')
+    if drawn.empty:
+        st.text("This time none of the user's draws fell to this click.")
+        return
+    frame.table(drawn, f"drawn {name}", height=frame.all_rows(drawn), **_DRAWN_COLUMNS)
+
+
+_DRAWN_COLUMNS = {
+    "title": st.column_config.TextColumn("title", width=260, help="The article's title, or its id where it has none"),
+    "flags": st.column_config.TextColumn(
+        "flags",
+        width=150,
+        help="clicked later: a held-out click of this user; never exposed: nobody was shown it in train; same "
+        "category: as the clicked article",
+    ),
+    "exposures": st.column_config.NumberColumn("exposures", width=75, format="localized", help="In train, all users"),
+    "clicks": st.column_config.NumberColumn("clicks", width=60, format="localized", help="In train, all users"),
+    tables.TO_USER: st.column_config.TextColumn(
+        tables.TO_USER,
+        width=85,
+        alignment="center",
+        help="✓: this user was shown it in train and did not click",
+    ),
+}
+
+
+main()
