@@ -18,13 +18,20 @@ from dssm_core.runs import EventLog, Run, describe_run
 from dssm_core.workspace import BUNDLED, Workspace, write_manifest
 
 PRESETS = (
+    "recommended",
     "in_batch",
     "in_batch_uncorrected",
+    "mixed",
     "uniform",
     "popularity",
     "ralm",
     "suppressed",
+    "same_attribute",
     "exposed",
+    "mined",
+    "mined_alone",
+    "senet",
+    "youtube",
     "funrec",
     "deepmatch",
 )
@@ -32,7 +39,7 @@ SETTINGS = (
     "pool.max_age_days=2",
     "eval.k=10,20,50",
     "eval.users=600",
-    "tower.dim=16",
+    "tower.dim=32",
     "train.batch_size=512",
     "train.epochs=15",
 )
