@@ -180,18 +180,21 @@ class Step:
         """Cosines (B, n), ids and ln q (B or 1, n): of the other positives, the shared set, the memory, the own."""
         end = batch + inputs.shared.shape[0]
         first = 0 if self._strategy.in_batch else batch
-        vectors, remembered, remembered_log_q = inputs.memory
-        ids = tf.concat([inputs.positives[first:], inputs.shared, remembered], axis=0)[None]
-        log_q = tf.concat([inputs.log_q[first:end], remembered_log_q], axis=0)[None]
-        # the memory's scores stand apart, so that no gradient is computed for vectors that take none
-        cosines = [scores(users, part) for part in (articles[first:end], vectors) if part.shape[0]]
-        if inputs.own.shape[1]:
-            own = tf.reshape(articles[end:], [batch, -1, articles.shape[1]])
-            own_log_q = tf.reshape(inputs.log_q[end:], [batch, -1])
-            cosines.append(tf.reduce_sum(users[:, None] * own, axis=2))
-            ids = tf.concat([tf.tile(ids, [batch, 1]), inputs.own], axis=1)
-            log_q = tf.concat([tf.tile(log_q, [batch, 1]), own_log_q], axis=1)
-        return tf.concat(cosines, axis=1), ids, log_q
+        vectors, ids, log_q = inputs.memory
+        for_all = tf.concat([articles[first:end], vectors], axis=0)
+        ids = tf.concat([inputs.positives[first:], inputs.shared, ids], axis=0)[None]
+        log_q = tf.concat([inputs.log_q[first:end], log_q], axis=0)[None]
+        if not inputs.own.shape[1]:
+            return scores(users, for_all), ids, log_q
+        own = tf.reshape(articles[end:], [batch, -1, articles.shape[1]])
+        cosines, own_log_q = tf.reduce_sum(users[:, None] * own, axis=2), tf.reshape(inputs.log_q[end:], [batch, -1])
+        if not for_all.shape[0]:
+            return cosines, inputs.own, own_log_q
+        return (
+            tf.concat([scores(users, for_all), cosines], axis=1),
+            tf.concat([tf.tile(ids, [batch, 1]), inputs.own], axis=1),
+            tf.concat([tf.tile(log_q, [batch, 1]), own_log_q], axis=1),
+        )
 
     def _threshold(self, negative):
         """The logit of each row's h-th hardest negative, (B,); None where all are kept."""
