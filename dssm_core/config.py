@@ -129,7 +129,7 @@ class NegativesConfig(_Section):
     hard_share: float = Field(
         0.01, ge=0, le=1, description="share of the draws that are hard; the others are uniform (mined)"
     )
-    memory: int = Field(4, ge=1, le=1000, description="earlier batches whose articles are negatives too (cross_batch)")
+    memory: int = Field(1, ge=1, le=1000, description="earlier batches whose articles are negatives too (cross_batch)")
     hardest: int = Field(100, ge=1, description="negatives of the batch that are kept, hardest first (in_batch_hard)")
     blend: StrategyName | None = Field(None, description="a second strategy to blend in")
     blend_share: float = Field(

@@ -75,8 +75,8 @@ PRESETS: dict[str, Preset] = {
         "Yang et al., Mixed negative sampling for learning two-tower neural networks in recommendations, WWW 2020",
     ),
     "cross_batch": Preset(
-        ("negatives.strategy=cross_batch", "loss.kind=in_batch_softmax", "negatives.memory=4"),
-        "The last batches' articles are negatives too: many more of them for small batches, at next to no cost.",
+        ("negatives.strategy=cross_batch", "loss.kind=in_batch_softmax", "negatives.memory=1"),
+        "The last batch's articles are negatives too: more of them for small batches. Watch its curves: it collapses easily.",
         "Wang et al., Cross-batch negative sampling for training two-tower recommenders, SIGIR 2021",
     ),
     "in_batch_hard": Preset(
