@@ -70,7 +70,8 @@ def hardest(logits: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
 
 
 def hard_threshold(logits: np.ndarray, h: int) -> np.ndarray:
-    """The h-th highest of each row's logits: (batch, negatives) float32 → (batch,)."""
+    """The h-th highest of each row's logits, the lowest where there are fewer: (batch, negatives) → (batch,)."""
+    h = min(h, logits.shape[1])
     return np.partition(logits, -h, axis=1)[:, -h]
 
 

@@ -168,7 +168,7 @@ def test_key_words_are_weighted_and_rare_ones_are_unknown(weighted, split):
 
 
 def test_key_words_asked_for_as_an_attribute_too_are_one_field(weighted, split):
-    config = FeaturesConfig(key_words=True, article_attributes=["key_words"])
+    config = FeaturesConfig(title=False, key_words=True, article_attributes=["key_words"])
     names = [field.name for field in make_features(weighted, split, config).articles.fields]
     assert names == ["article_id", "key_words"]
 
