@@ -144,7 +144,10 @@ def mixed(counts: TrainCounts, config: NegativesConfig) -> Strategy:
 
 
 def cross_batch(counts: TrainCounts, config: NegativesConfig) -> Strategy:
-    """`in_batch` and a FIFO memory of the last batches' article vectors (Wang et al., SIGIR 2021)."""
+    """`in_batch` and a FIFO memory of the last batches' article vectors (Wang et al., SIGIR 2021).
+
+    The memory's vectors get no gradient; the step multiplies that of the batch's articles in their stead.
+    """
     return replace(in_batch(counts, config), memory=config.memory)
 
 

@@ -76,7 +76,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "cross_batch": Preset(
         ("negatives.strategy=cross_batch", "loss.kind=in_batch_softmax", "negatives.memory=1"),
-        "The last batch's articles are negatives too: more of them for small batches. Watch its curves: it collapses easily.",
+        "The last batch's articles are negatives too: twice as many as in-batch for next to no work. For small batches.",
         "Wang et al., Cross-batch negative sampling for training two-tower recommenders, SIGIR 2021",
     ),
     "in_batch_hard": Preset(

@@ -181,7 +181,7 @@ class Step:
         end = batch + inputs.shared.shape[0]
         first = 0 if self._strategy.in_batch else batch
         vectors, ids, log_q = inputs.memory
-        for_all = tf.concat([articles[first:end], vectors], axis=0)
+        for_all = tf.concat([self._for_the_remembered(articles[first:end], ids), vectors], axis=0)
         ids = tf.concat([inputs.positives[first:], inputs.shared, ids], axis=0)[None]
         log_q = tf.concat([inputs.log_q[first:end], log_q], axis=0)[None]
         if not inputs.own.shape[1]:
@@ -195,6 +195,18 @@ class Step:
             tf.concat([tf.tile(ids, [batch, 1]), inputs.own], axis=1),
             tf.concat([tf.tile(log_q, [batch, 1]), own_log_q], axis=1),
         )
+
+    def _for_the_remembered(self, articles, remembered):
+        """The same articles with their gradient multiplied, as they are pushed away for the memory's articles too.
+
+        Those get no gradient, so that of the push that the softmax shares out among all negatives their part would be
+        lost, while the clicked articles are pulled in full: all vectors would end up in one place. (Wang et al. are
+        spared it, as their user tower embeds its history by the article table.)
+        """
+        if not self._strategy.memory:
+            return articles
+        filled = tf.reduce_mean(tf.cast(remembered > 0, tf.float32)) * self._strategy.memory
+        return articles * (1 + filled) - tf.stop_gradient(articles * filled)
 
     def _threshold(self, negative):
         """The logit of each row's h-th hardest negative, (B,); None where all are kept."""

@@ -104,7 +104,8 @@ EXPLAINED: dict[str, Explanation] = {
         "many more negatives for next to no work.",
         "Wang et al., Cross-batch negative sampling for two-tower recommenders, SIGIR 2021",
         "https://arxiv.org/abs/2110.15154",
-        beyond="The memory holds vectors of a model a few steps old. What they look like is what is shown.",
+        beyond="The memory holds vectors of a model a few steps old, and is not trained: the batch's own articles are "
+        "pushed away for it too. What they look like is what is shown.",
     ),
     "in_batch_hard": Explanation(
         _CLICKED,
