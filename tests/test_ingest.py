@@ -151,14 +151,15 @@ def test_every_kind_of_dirt_is_set_aside_with_its_reason_line_and_text(tmp_path,
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rows_always_add_up(tmp_path, workspace, data):
     field = st.one_of(
         st.sampled_from(["", "u1", "a1", "0", "1", str(NOON), "NA", "A:1", "上海"]),
         st.text(st.characters(codec="utf-8", exclude_characters="\t\r\n"), max_size=4),
     )
     dirty = st.one_of(
-        st.lists(field, min_size=1, max_size=10),
+        # a log most of whose rows have 9 fields is one with an index column, and then the others are the ragged ones
+        st.lists(field, min_size=1, max_size=10).filter(lambda row: len(row) != 9),
         st.tuples(st.sampled_from("uv"), st.sampled_from("ab"), st.sampled_from([NOON, NOON + 1, ""])).map(
             lambda ids: log_row(*ids, 1)
         ),
