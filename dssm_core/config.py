@@ -82,7 +82,7 @@ class FeaturesConfig(_Section):
         None, description="article attributes to embed; none given: all of the dataset"
     )
     id_dropout: float = Field(
-        0.5,
+        0.1,
         ge=0,
         lt=1,
         description="chance that an id is replaced by `unknown` while training, so that new articles get a sensible vector",
@@ -168,7 +168,12 @@ class LossConfig(_Section):
     """What training minimizes."""
 
     kind: LossName = Field("sampled_softmax", description="the objective")
-    temperature: float = Field(0.1, gt=0, le=10, description="cosines are divided by it")
+    temperature: float | None = Field(
+        None,
+        gt=0,
+        le=10,
+        description="cosines are divided by it; none: 1 / ln(pool / 32), lower for a larger train pool",
+    )
     learn_temperature: bool = Field(False, description="train the temperature too, from this start")
     margin: float = Field(0.2, gt=0, le=2, description="by how much the clicked article's cosine must lead (triplet)")
     correction: bool = Field(
@@ -182,7 +187,7 @@ class TrainConfig(_Section):
     """How long and how fast."""
 
     batch_size: int = Field(1024, ge=2, le=65536, description="clicks per step")
-    epochs: int = Field(8, ge=1, le=1000, description="passes over the clicks")
+    epochs: int = Field(16, ge=1, le=1000, description="passes over the clicks")
     learning_rate: float = Field(0.001, gt=0, le=10, description="of the dense layers (Adam)")
     embedding_learning_rate: float = Field(0.1, gt=0, le=10, description="of the embedding tables (row-wise Adagrad)")
     l2: float = Field(0.0, ge=0, le=1, description="weight decay on the embedding rows of the batch")

@@ -9,6 +9,7 @@ import numpy as np
 from dssm_core.config import Config
 from dssm_core.deep_libraries import DSSM, NegativeSampler, SparseFeat, sampledsoftmaxloss
 from dssm_core.features import Features, Side
+from dssm_core.losses import with_temperature
 from dssm_core.training_data import TrainingData
 
 _SECONDS_PER_REPORT = 0.5
@@ -67,7 +68,9 @@ class DeepMatchLearner:
     """Feeds the clicks to DeepMatch's `model.fit`, an epoch at a time. Its softmax is in-batch: nothing is drawn."""
 
     def __init__(self, features: Features, data: TrainingData, config: Config):
+        config = with_temperature(config, len(data.counts.pool))
         self.model = DeepMatchModel(features, config, data.counts.clicks)
+        self._temperature = config.loss.temperature
         self.batch = min(config.train.batch_size, max(2, len(data.clicks.users)))
         self.steps = -(-len(data.clicks.users) // self.batch)
         self._data = data
@@ -96,8 +99,8 @@ class DeepMatchLearner:
         return {"validation_loss": float(loss)}
 
     def facts(self) -> dict:
-        """Its temperature is fixed, and its fields have no gate."""
-        return {"temperature": None, "field_weights": None}
+        """Its fields have no gate."""
+        return {"temperature": self._temperature, "field_weights": None}
 
 
 class _Reporter(keras.callbacks.Callback):

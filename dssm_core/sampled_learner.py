@@ -8,7 +8,7 @@ import numpy as np
 from dssm_core.batches import Batches, BatchMaker
 from dssm_core.config import Config
 from dssm_core.features import Features
-from dssm_core.losses import log_probability
+from dssm_core.losses import log_probability, with_temperature
 from dssm_core.step import Step
 from dssm_core.strategy import Draws, Strategy
 from dssm_core.subsampling import keep_probability, kept_clicks
@@ -23,6 +23,7 @@ class SampledLearner:
     """A two-tower model, its strategy and its compiled step."""
 
     def __init__(self, features: Features, data: TrainingData, strategy: Strategy, config: Config):
+        config = with_temperature(config, len(data.counts.pool))
         self.model = TwoTower(features, config.tower, config.seed, data.history)
         self._keep = keep_probability(data.counts.clicks, config.negatives.subsample)[data.clicks.articles]
         self.batch = min(config.train.batch_size, max(2, len(data.clicks)))

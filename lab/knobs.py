@@ -151,7 +151,7 @@ def _steps(annotation: Any) -> dict:
     if annotation is int:
         return {"step": 1}
     # %g shows 0.001 as it is written, where two decimals would show 0.00
-    return {"step": 0.01, "format": "%g", **({} if annotation is float else {"placeholder": "any"})}
+    return {"step": 0.01, "format": "%g", **({} if annotation is float else {"placeholder": NONE})}
 
 
 def _field(key: str) -> tuple[Any, dict]:

@@ -245,8 +245,11 @@ def show_headline(workspace: Workspace, run: Run) -> None:
 def show_learned(run: Run) -> None:
     """What training settled beside the vectors: the temperature, and how much each field counts behind the gate."""
     facts = loading.metrics(run)["facts"]
-    if run.config.loss.learn_temperature and facts.get("temperature") is not None:
-        st.text(f"Temperature: learned {facts['temperature']:.3g}, started at {run.config.loss.temperature:.3g}.")
+    loss = run.config.loss
+    if (loss.learn_temperature or loss.temperature is None) and facts.get("temperature") is not None:
+        how = "learned" if loss.learn_temperature else "for a pool of this size"
+        started = f", started at {loss.temperature:.3g}" if loss.learn_temperature and loss.temperature else ""
+        st.text(f"Temperature: {facts['temperature']:.3g}, {how}{started}.")
     if facts.get("field_weights"):
         frame.chart(figures.field_weights(tables.field_weights(facts["field_weights"])), f"field-weights-{run.id}")
 

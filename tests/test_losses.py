@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dssm_core.config import LossConfig, LossName
+from dssm_core.config import Config, LossConfig, LossName, with_settings
 from dssm_core.losses import (
     LOSSES,
     MASKED,
@@ -16,6 +16,7 @@ from dssm_core.losses import (
     masked,
     same_article,
     unit,
+    with_temperature,
 )
 
 TEMPERATURE = 0.5
@@ -110,3 +111,14 @@ class TestEveryLoss:
     def test_is_finite_with_every_negative_masked_and_with_large_logits(self, name):
         rows = loss(name, floats(1.0, 80.0, -80.0), floats([MASKED] * 2, [-80.0] * 2, [80.0] * 2))
         assert np.isfinite(rows).all()
+
+
+@pytest.mark.parametrize("pool", [1_000, 20_000, 630_000])
+def test_without_a_temperature_a_perfect_match_takes_a_33rd_of_the_softmax_over_any_pool(pool):
+    temperature = with_temperature(with_settings(Config(), ["loss.temperature=none"]), pool).loss.temperature
+    assert np.exp(1 / temperature) / (np.exp(1 / temperature) + pool) == pytest.approx(1 / 33)
+
+
+def test_the_temperature_of_a_tiny_pool_is_1_and_one_that_is_given_stays():
+    assert with_temperature(with_settings(Config(), ["loss.temperature=none"]), 40).loss.temperature == 1
+    assert with_temperature(with_settings(Config(), ["loss.temperature=0.3"]), 20_000).loss.temperature == 0.3

@@ -88,12 +88,15 @@ def test_a_run_with_a_gate_shows_its_field_weights_and_a_learned_temperature(ope
     measured, described = read_json(run / "metrics.json"), read_json(run / "config.json")
     learned = {"field_weights": {"users": {"device": 0.4}, "articles": {"cate": 0.7}}, "temperature": 0.0734}
     write_json(run / "metrics.json", {**measured, "facts": {**measured["facts"], **learned}})
-    write_json(run / "config.json", {**described, "config": {**described["config"], "loss.learn_temperature": True}})
+    write_json(
+        run / "config.json",
+        {**described, "config": {**described["config"], "loss.temperature": 0.1, "loss.learn_temperature": True}},
+    )
     at = open_page("pages/train.py", own_workspace, run=TRAINED)
     assert not at.exception
     titles = [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in at.get("plotly_chart")]
     assert any("device counts most" in title.replace("<br>", " ") for title in titles)
-    assert any("learned 0.0734, started at 0.1" in text.value for text in at.text)
+    assert any("0.0734, learned, started at 0.1" in text.value for text in at.text)
 
 
 def test_knobs_of_every_type_are_drawn_and_read(open_page, own_workspace, started):
