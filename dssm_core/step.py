@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from dssm_core.batches import Batches
 from dssm_core.config import Config
-from dssm_core.losses import LOSSES, corrected, hard_threshold, hardest, masked, same_article, scores
+from dssm_core.losses import LOSSES, corrected, hardest, masked, same_article, scores
 from dssm_core.strategy import Sizes, Strategy
 from dssm_core.two_tower import TowerSide, TwoTower
 
@@ -80,8 +80,7 @@ class Step:
     def score(self, batches: Batches) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of the first batch, without training: loss (B,), positive cosines (B,), all unmasked negative cosines."""
         scored = self._compiled_scores(self._gather(*(tensor[0] for tensor in _tensors(batches))))
-        loss = self._loss(scored, self._threshold(scored.negative))
-        return loss.numpy(), scored.cosine.numpy(), scored.cosines.numpy()[~scored.mask.numpy()]
+        return self._loss(scored).numpy(), scored.cosine.numpy(), scored.cosines.numpy()[~scored.mask.numpy()]
 
     def _train_many(self, users, positives, before, own, shared, known, log_q, first_step):
         losses = tf.TensorArray(tf.float32, size=tf.shape(users)[0])
@@ -102,10 +101,7 @@ class Step:
     def _train_one(self, inputs: _Inputs, step):
         user_rows, user_places = tf.unique(tf.reshape(inputs.user_slots, [-1]))
         article_rows, article_places = tf.unique(tf.reshape(inputs.article_slots, [-1]))
-        threshold = self._threshold(self._compiled_scores(inputs).negative) if self._strategy.hardest else None
-        loss, user_gradient, article_gradient, positives = self._compiled_gradients(
-            inputs, threshold, user_places, article_places
-        )
+        loss, user_gradient, article_gradient, positives = self._compiled_gradients(inputs, user_places, article_places)
         _update_rows(self._model.users, user_rows, user_gradient, self._config.train)
         _update_rows(self._model.articles, article_rows, article_gradient, self._config.train)
         self._memory.write(step, positives, inputs.positives, inputs.log_q)
@@ -140,12 +136,12 @@ class Step:
         ids = tf.where(chance < rate, side.unknown_id, slots[:, 0])
         return tf.concat([ids[:, None], slots[:, 1:]], axis=1), weights
 
-    def _gradients(self, inputs: _Inputs, threshold, user_places, article_places):
+    def _gradients(self, inputs: _Inputs, user_places, article_places):
         """Loss, the summed gradient of each distinct row, and the positives' vectors; updates the towers."""
         with tf.GradientTape() as tape:
             tape.watch((inputs.user_rows, inputs.article_rows))
             users, articles = self._vectors(inputs, training=True)
-            loss = tf.reduce_mean(self._loss(self._score(users, articles, inputs), threshold))
+            loss = tf.reduce_mean(self._loss(self._score(users, articles, inputs)))
         *dense_gradients, for_users, for_articles = tape.gradient(
             loss, [*self._dense, inputs.user_rows, inputs.article_rows]
         )
@@ -208,15 +204,9 @@ class Step:
         filled = tf.reduce_mean(tf.cast(remembered > 0, tf.float32)) * self._strategy.memory
         return articles * (1 + filled) - tf.stop_gradient(articles * filled)
 
-    def _threshold(self, negative):
-        """The logit of each row's h-th hardest negative, (B,); None where all are kept."""
-        if not self._strategy.hardest:
-            return None
-        # numpy selects many times faster than XLA's sort
-        return tf.numpy_function(lambda logits: hard_threshold(logits, self._strategy.hardest), [negative], tf.float32)
-
-    def _loss(self, scored: _Scored, threshold):
-        negative = scored.negative if threshold is None else hardest(scored.negative, threshold)
+    def _loss(self, scored: _Scored):
+        hard = self._strategy.hardest
+        negative = hardest(scored.negative, hard) if hard else scored.negative
         return LOSSES[self._config.loss.kind](scored.positive, negative, self._config.loss, self._temperature())
 
     def _temperature(self):

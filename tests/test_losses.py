@@ -10,7 +10,6 @@ from dssm_core.losses import (
     LOSSES,
     MASKED,
     corrected,
-    hard_threshold,
     hardest,
     log_probability,
     masked,
@@ -57,16 +56,23 @@ def test_a_negative_that_is_the_rows_own_positive_is_found_in_shared_and_own_set
     ]
 
 
+def kept(logits, h):
+    return (hardest(tf.constant(logits), h).numpy() > MASKED).tolist()
+
+
 def test_the_h_hardest_are_kept():
     logits = floats([3, 1, 2, 0], [0, MASKED, 5, MASKED])
-    threshold = hard_threshold(logits, 2)
-    assert threshold.tolist() == [2, 0]
-    kept = hardest(tf.constant(logits), tf.constant(threshold)).numpy() > MASKED
-    assert kept.tolist() == [[True, False, True, False], [True, False, True, False]]
+    assert kept(logits, 2) == [[True, False, True, False], [True, False, True, False]]
 
 
 def test_of_fewer_than_h_negatives_all_are_kept():
-    assert hard_threshold(floats([3, 1]), 5).tolist() == [1]
+    assert kept(floats([3, 1, MASKED]), 5) == [[True, True, False]]
+
+
+def test_the_hardest_of_many_are_those_that_sorting_finds():
+    logits = np.random.default_rng(0).normal(scale=10, size=(50, 1000)).astype(np.float32)
+    ranks = (-logits).argsort(axis=1).argsort(axis=1)
+    assert kept(logits, 100) == (ranks < 100).tolist()
 
 
 def test_bce_is_minus_ln_of_the_right_answers():
