@@ -22,21 +22,6 @@ class Preset:
 
 _SHARED = "negatives.shared=1024"
 
-_ID_COSINE = (
-    "negatives.strategy=uniform",
-    "negatives.shared=512",
-    "features.user_attributes=[]",
-    "features.article_attributes=[]",
-    "features.title=false",
-    "features.key_words=false",
-    "features.id_dropout=0",
-    "tower.hidden=[]",
-    "tower.dim=128",
-    "train.batch_size=256",
-    "train.epochs=24",
-    "train.keep=last",
-)
-
 PRESETS: dict[str, Preset] = {
     "recommended": Preset(
         (
@@ -171,14 +156,22 @@ PRESETS: dict[str, Preset] = {
         "DeepMatch 0.3.2",
     ),
     "id_cosine": Preset(
-        (*_ID_COSINE, "loss.temperature=0.15"),
+        (
+            "negatives.strategy=uniform",
+            "negatives.shared=512",
+            "features.user_attributes=[]",
+            "features.article_attributes=[]",
+            "features.title=false",
+            "features.key_words=false",
+            "features.id_dropout=0",
+            "tower.hidden=[]",
+            "tower.dim=128",
+            "train.batch_size=256",
+            "train.epochs=24",
+            "train.keep=last",
+        ),
         "Ids alone, no layers: matrix factorization by cosine. Hard to beat on dense logs whose articles last.",
         "Kula, Metadata embeddings for user and item cold-start recommendations, 2015, without metadata",
-    ),
-    "id_cosine_small": Preset(
-        (*_ID_COSINE, "loss.temperature=0.4"),
-        "The same for a log of a few thousand clicks, where a higher temperature keeps it from overfitting.",
-        "Kula, 2015, without metadata",
     ),
     "random": Preset(("model=random",), "Articles of the pool at random: what any model must beat.", "Baseline"),
     "popular": Preset(("model=popular",), "The most clicked articles of train, for everyone.", "Baseline"),

@@ -60,7 +60,6 @@ _PRESET_LOOKS = STRATEGY_LOOKS | {
     "youtube": Look(RED, "square", "dot"),
     "deepmatch": Look(OLIVE, "square", "dot"),
     "id_cosine": Look(CYAN, "square", "dot"),
-    "id_cosine_small": Look(CYAN, "diamond", "dash"),
 }
 
 LOOKS: dict[str, Look] = {
