@@ -241,7 +241,8 @@ class Config(_Section):
 
 
 def _check_sources(config: Config) -> None:
-    negatives, in_batch = config.negatives, config.negatives.strategy in IN_BATCH
+    negatives = config.negatives
+    in_batch = negatives.strategy in IN_BATCH or negatives.blend in IN_BATCH
     if config.loss.kind == "in_batch_softmax" and not in_batch:
         raise ValueError(
             f"loss.kind in_batch_softmax takes the batch's other positives, not negatives.strategy {negatives.strategy}: "
@@ -278,6 +279,8 @@ def _check_blend(config: Config) -> None:
         return
     if blend == strategy:
         raise ValueError(f"negatives.blend {blend} is the strategy itself: set another, or none")
+    if blend == "mixed":
+        raise ValueError("negatives.blend mixed is itself a blend of in_batch and uniform: blend one of those")
     if blend and "funrec_mix" in (strategy, blend):
         raise ValueError(
             "negatives.strategy funrec_mix is itself a blend: blend exposed with ralm at a ratio of your own"

@@ -76,6 +76,7 @@ def from_sets(
     def draw(users: np.ndarray, positives: np.ndarray, rng: np.random.Generator) -> Draws:
         groups = group_of(users, positives)
         articles = pick(sets, groups, rng)[:, None]
+        _leave_out_where_all_is_clicked(articles, users, groups, sets, clicked)
         repeated = repeat_own_clicks(
             articles,
             users,
@@ -87,6 +88,16 @@ def from_sets(
         return top_up(Draws(articles, repeated), users, positives, fill, rng)
 
     return draw
+
+
+def _leave_out_where_all_is_clicked(
+    articles: np.ndarray, users: np.ndarray, groups: np.ndarray, sets: UserArticles, clicked: UserArticles
+) -> None:
+    """Put 0, in place, for the draws (n, 1) of clicks whose user clicked the whole set: repeating them is in vain."""
+    hit = np.flatnonzero(clicked.contains(users, articles[:, 0]))
+    place, own = clicked.flat(users[hit])
+    within = np.bincount(place, sets.contains(groups[hit][place], own), len(hit))
+    articles[hit[within == sets.counts()[groups[hit]]]] = 0
 
 
 def pick(sets: UserArticles, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:

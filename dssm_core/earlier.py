@@ -8,7 +8,11 @@ from dssm_core.errors import UserError
 from dssm_core.export import read_vectors
 from dssm_core.mining import EarlierRun
 from dssm_core.runs import Run, open_run
+from dssm_core.train_counts import TrainCounts
 from dssm_core.workspace import Workspace
+
+_STAND_IN_POOL = 10_000
+"""As many articles as there are ranks that can be asked for."""
 
 
 def needs_earlier(config: Config) -> bool:
@@ -30,6 +34,14 @@ def first_stage(config: Config, pool: int) -> Config | None:
         )
     easy = config.negatives.model_copy(update={"strategy": "in_batch", "blend": None, "run": ""})
     return config.model_copy(update={"negatives": easy})
+
+
+def stand_in(counts: TrainCounts) -> EarlierRun:
+    """An earlier run that knows nothing, to try a config on before the run that it will mine is trained."""
+    pool = counts.pool[:_STAND_IN_POOL]
+    users = np.zeros((len(counts.clicked.start) - 1, 1), np.float32)
+    some = np.flatnonzero(counts.clicked.counts())[:1].astype(np.int32)
+    return EarlierRun("of the first stage", users, pool, np.ones((len(pool), 1), np.float32), some)
 
 
 def earlier_run(workspace: Workspace, dataset_id: str, config: Config, clicked: UserArticles) -> EarlierRun:

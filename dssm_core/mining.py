@@ -32,7 +32,7 @@ def hard_articles(
     earlier: EarlierRun, clicked: UserArticles, train_pool: np.ndarray, rank_from: int, rank_to: int
 ) -> UserArticles:
     """For each of `earlier.users`: the articles of `train_pool` that the earlier run ranks from `rank_from` to
-    `rank_to` (counted from 1) among those that the user did not click in train (Huang et al., KDD 2020, 6.1.2).
+    `rank_to` (counted from 1) among those that the user did not click in train (Huang et al., KDD 2020, 6.1.1).
 
     A UserError where the earlier run has fewer such articles than `rank_from`.
     """

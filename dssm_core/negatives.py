@@ -17,6 +17,9 @@ from dssm_core.strategy import Draws, Strategy
 from dssm_core.subsampling import keep_probability
 from dssm_core.train_counts import TrainCounts
 
+_NO_GROUPS = ("article_id", "user_id", "title", "ctime", "key_words")
+"""Columns whose values do not put articles together."""
+
 
 def make_strategy(counts: TrainCounts, config: NegativesConfig) -> Strategy:
     """The strategy that the config names, with the second one blended in, ready to draw.
@@ -103,6 +106,11 @@ def same_attribute(counts: TrainCounts, config: NegativesConfig) -> Strategy:
     chance; clicks without a value, or whose user clicked the whole group, are topped up from `uniform`.
     """
     sets, group_of, clicks = _groups(counts, config.attribute)
+    if sets.counts().max() < 2:
+        raise UserError(
+            f"negatives.attribute {config.attribute} puts no two articles of the train pool together, so that "
+            "same_attribute has nothing to draw: set another attribute, or negatives.strategy=uniform"
+        )
     fill = uniform(counts, config)
     one = from_sets(sets, group_of, counts.clicked, fill)
     q_sets, share_topped_up = _sets_probability(sets, clicks)
@@ -112,7 +120,7 @@ def same_attribute(counts: TrainCounts, config: NegativesConfig) -> Strategy:
 def mined(counts: TrainCounts, config: NegativesConfig) -> Strategy:
     """Articles that an earlier run ranks between a and b for the user, a share of them among `uniform` ones.
 
-    EBR's hard mining (Huang et al., KDD 2020, section 6.1.2; Fan et al., MOBIUS, KDD 2019).
+    EBR's hard mining (Huang et al., KDD 2020, section 6.1.1; Fan et al., MOBIUS, KDD 2019).
     """
     if counts.earlier is None:
         raise UserError("negatives.strategy mined needs an earlier run: set negatives.run to the id of one")
@@ -205,23 +213,21 @@ def _groups(
     Number 0 is "unknown", whose set is empty. An attribute of articles goes before one of users.
     """
     n_articles = counts.clicked.n_articles
+    known = [name for name in (*counts.articles, *counts.users) if name not in _NO_GROUPS]
+    if attribute not in known:
+        raise unknown_name(
+            "attribute of articles or users, which negatives.strategy same_attribute draws by,", attribute, known
+        )
     if attribute in counts.articles:
         codes, n_values = _codes(counts.articles[attribute])
         in_group = counts.pool[codes[counts.pool] > 0]
         sets = UserArticles.from_pairs(codes[in_group], in_group, n_values, n_articles)
         return sets, lambda users, positives: codes[positives], np.bincount(codes, counts.clicks, n_values)
-    if attribute in counts.users:
-        codes, n_values = _codes(counts.users[attribute])
-        clicks = counts.clicked.counts()
-        group, article = codes[np.repeat(np.arange(len(clicks)), clicks)], counts.clicked.articles
-        sets = UserArticles.from_pairs(group[group > 0], article[group > 0], n_values, n_articles)
-        return sets, lambda users, positives: codes[users], np.bincount(codes, clicks, n_values)
-    known = [
-        name for name in (*counts.articles, *counts.users) if name not in ("article_id", "user_id", "title", "ctime")
-    ]
-    raise unknown_name(
-        "attribute of articles or users, which negatives.strategy same_attribute draws by,", attribute, known
-    )
+    codes, n_values = _codes(counts.users[attribute])
+    clicks = counts.clicked.counts()
+    group, article = codes[np.repeat(np.arange(len(clicks)), clicks)], counts.clicked.articles
+    sets = UserArticles.from_pairs(group[group > 0], article[group > 0], n_values, n_articles)
+    return sets, lambda users, positives: codes[users], np.bincount(codes, clicks, n_values)
 
 
 def _codes(column: pd.Series) -> tuple[np.ndarray, int]:

@@ -14,7 +14,7 @@ from dssm_core.baselines import BASELINES
 from dssm_core.comparable import baseline_run_id
 from dssm_core.config import Config, FeaturesConfig
 from dssm_core.dataset import Dataset
-from dssm_core.earlier import earlier_run, first_stage, needs_earlier
+from dssm_core.earlier import earlier_run, first_stage, needs_earlier, stand_in
 from dssm_core.errors import UserError
 from dssm_core.evaluation import evaluate, save_evaluation
 from dssm_core.features import make_features
@@ -67,6 +67,8 @@ class _TwoTowerJob:
             counts = replace(counts, earlier=earlier_run(workspace, run.dataset, self._config, counts.clicked))
         self._data = TrainingData.of(dataset, split, counts)
         self._first = first_stage(self._config, len(counts.pool))
+        if self._first:
+            _try(self._config, replace(counts, earlier=stand_in(counts)))
         self._learner = _learner(self._features, self._data, self._first or self._config)
 
     def carry_out(self) -> tuple[Recommender, dict]:
@@ -88,7 +90,7 @@ class _TwoTowerJob:
             user_vectors, split.pool, pool_vectors, index, seen, len(self._dataset.articles)
         )
         facts = _facts(config, trained, user_vectors, pool_vectors, index, self._data.counts)
-        return recommender, facts | self._learner.facts()
+        return recommender, facts | trained.facts
 
     def _mine(self, trained: Trained) -> None:
         """Take the first stage's hard negatives and start over with them."""
@@ -137,6 +139,11 @@ def _learner(features, data, config) -> Learner:
     from dssm_core.sampled_learner import SampledLearner
 
     return SampledLearner(features, data, make_strategy(data.counts, config.negatives), config)
+
+
+def _try(config: Config, counts: TrainCounts) -> None:
+    """Refuse now what the second stage's strategy would refuse once the first is trained."""
+    make_strategy(counts, config.negatives).sizes(config.negatives, config.train.batch_size)
 
 
 def _save_vectors(

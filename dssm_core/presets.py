@@ -45,8 +45,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "in_batch_uncorrected": Preset(
         ("negatives.strategy=in_batch", "loss.kind=in_batch_softmax", "loss.correction=false"),
-        "The same without the correction: popular articles are pushed away for being drawn often.",
-        "Covington et al., RecSys 2016; the bias is described by Yi et al., RecSys 2019",
+        "The same without the correction, which pushes popular articles away: to see the bias, or where novelty is wanted.",
+        "Hidasi et al., Session-based recommendations with recurrent neural networks, ICLR 2016; its bias: Yi et al., 2019",
     ),
     "in_batch_streaming": Preset(
         ("negatives.strategy=in_batch_streaming", "loss.kind=in_batch_softmax"),
@@ -76,23 +76,23 @@ PRESETS: dict[str, Preset] = {
     ),
     "popularity": Preset(
         ("negatives.strategy=popularity", _SHARED),
-        "Popular articles oversampled as negatives, by exposure to the power 0.75.",
+        "Popular articles oversampled as negatives, by exposure to the power 0.75: where uniform recalls too much that is popular.",
         "Mikolov et al., Distributed representations of words and phrases, NeurIPS 2013",
     ),
     "ralm": Preset(
         ("negatives.strategy=ralm", _SHARED),
-        "Negatives drawn log-uniformly by popularity rank: popular ones oversampled, no counts needed.",
+        "Negatives drawn log-uniformly by popularity rank: for logs that know the order of popularity but not the counts.",
         "Liu et al., Real-time attention based look-alike model, KDD 2019",
     ),
     "suppressed": Preset(
         ("negatives.strategy=suppressed", _SHARED),
-        "The reverse: the more an article was exposed, the less often it is a negative.",
+        "The reverse: the less an article was exposed, the more often it is a negative. To see what fun-rec describes.",
         "The description of fun-rec's sampler",
     ),
     "exposed": Preset(
         ("negatives.strategy=exposed", "negatives.k=5", "loss.kind=sampled_softmax", "loss.correction=false"),
         "Only what the user was shown and did not click: learns to rank a feed, and is misled about the rest of the pool.",
-        "Huang et al., KDD 2020, section 2.2, on why it fails for recall",
+        "Huang et al., KDD 2020, section 2.4, on why it fails for recall",
     ),
     "same_attribute": Preset(
         ("negatives.strategy=in_batch", "negatives.blend=same_attribute", "negatives.blend_share=0.005"),
@@ -110,7 +110,7 @@ PRESETS: dict[str, Preset] = {
             "negatives.rank_to=300",
         ),
         "Two stages: train in-batch, mine what it ranks high but not at the top, and train again with a few of those.",
-        "Huang et al., Embedding-based retrieval in Facebook search, KDD 2020, section 6.1.2; Fan et al., MOBIUS, KDD 2019",
+        "Huang et al., Embedding-based retrieval in Facebook search, KDD 2020, section 6.1.1; Fan et al., MOBIUS, KDD 2019",
     ),
     "mined_alone": Preset(
         (
@@ -122,7 +122,7 @@ PRESETS: dict[str, Preset] = {
             "negatives.rank_to=300",
         ),
         "Mined hard negatives and nothing else: it learns the fine differences and forgets the coarse ones.",
-        "Huang et al., KDD 2020, section 6.1.2, on why it fails",
+        "Huang et al., KDD 2020, section 6.1.1, on why it fails",
     ),
     "funrec": Preset(
         (

@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dssm_core.batches import Batches, BatchMaker
+from dssm_core.batches import BatchMaker
 from dssm_core.config import Config
 from dssm_core.features import Features
 from dssm_core.losses import log_probability, with_temperature
 from dssm_core.step import Step
 from dssm_core.strategy import Draws, Strategy
 from dssm_core.subsampling import keep_probability, kept_clicks
-from dssm_core.training_data import TrainingData
+from dssm_core.training_data import Clicks, TrainingData
 from dssm_core.two_tower import TwoTower
 
 _SECONDS_PER_CALL = 0.5
@@ -33,7 +33,8 @@ class SampledLearner:
         self._step = Step(self.model, config, log_probability(strategy.probability), strategy, sizes)
         self._maker = BatchMaker(strategy, data.counts.clicked, sizes, self.steps, config.loss.mask_known)
         self._rng = np.random.default_rng(config.seed)
-        self._validation = self._validation_batch(np.random.default_rng(config.split.seed))
+        self._validation = self._validation_clicks(np.random.default_rng(config.split.seed))
+        self._validation_seed = config.split.seed
         self._steps_per_call = _FIRST_STEPS
         self._done = 0
 
@@ -56,7 +57,9 @@ class SampledLearner:
         rows = min(self.batch, len(self._data.validation))
         if not rows:
             return {"validation_loss": None, "temperature": self._step.temperature}
-        loss, positive, negative = self._step.score(self._validation)
+        # packed anew each time, since the memory and a streamed ln q change; the draws stay the same
+        batch = self._maker.one(self._validation, np.random.default_rng(self._validation_seed))
+        loss, positive, negative = self._step.score(batch)
         return {
             "validation_loss": float(loss[:rows].mean()),
             "positive_scores": _histogram(positive[:rows]),
@@ -71,10 +74,10 @@ class SampledLearner:
         weights = {"users": users, "articles": articles} if users else None
         return {"temperature": self._step.temperature, "field_weights": weights}
 
-    def _validation_batch(self, rng: np.random.Generator) -> Batches:
-        """The validation clicks as one batch, filled up with train clicks so that its loss compares with train's."""
+    def _validation_clicks(self, rng: np.random.Generator) -> Clicks:
+        """A batch of them, filled up with train clicks so that its loss compares with train's."""
         fill = self._data.clicks.at(rng.integers(len(self._data.clicks), size=self.batch))
-        return self._maker.one(self._data.validation.and_then(fill).at(slice(self.batch)), rng)
+        return self._data.validation.and_then(fill).at(slice(self.batch))
 
 
 def _histogram(cosines: np.ndarray) -> dict[str, list]:

@@ -177,7 +177,8 @@ class Step:
         end = batch + inputs.shared.shape[0]
         first = 0 if self._strategy.in_batch else batch
         vectors, ids, log_q = inputs.memory
-        for_all = tf.concat([self._for_the_remembered(articles[first:end], ids), vectors], axis=0)
+        others = self._for_the_remembered(articles[first:batch], ids)
+        for_all = tf.concat([others, articles[batch:end], vectors], axis=0)
         ids = tf.concat([inputs.positives[first:], inputs.shared, ids], axis=0)[None]
         log_q = tf.concat([inputs.log_q[first:end], log_q], axis=0)[None]
         if not inputs.own.shape[1]:

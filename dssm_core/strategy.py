@@ -11,6 +11,9 @@ from dssm_core.errors import UserError
 MOST_OWN = 200
 """The most negatives of its own that a click may have beside the batch's other positives."""
 
+MOST_SHARED = 16_384
+"""The most that a batch may share beside them: every click is scored with each."""
+
 Sample = Callable[[int, np.random.Generator], np.ndarray]
 """(size, rng) → int32 article rows, drawn independently from q."""
 
@@ -69,21 +72,20 @@ class Strategy:
         return self.beside or self
 
     def sizes(self, config: NegativesConfig, batch: int) -> "Sizes":
-        """How many negatives a batch of `batch` clicks has. A UserError where a click would need over `MOST_OWN`."""
+        """How many negatives a batch of `batch` clicks has. A UserError where there are too many."""
         if not self.in_batch:
             return Sizes(batch, 0, config.shared) if config.shared else Sizes(batch, config.k + self.extra, 0)
         if not self.beside_share:
             return Sizes(batch, 0, 0)
         drawn = max(1, round(self.beside_share / (1 - self.beside_share) * (batch - 1)))
-        if self.beside.sample:
-            return Sizes(batch, 0, drawn)
-        if drawn > MOST_OWN:
+        most = MOST_SHARED if self.beside.sample else MOST_OWN
+        if drawn > most:
             raise UserError(
-                f"a share of {self.beside_share:.3g} beside a batch of {batch} would take {drawn} negatives of its own "
-                f"for each click: bring that share (negatives.blend_share) to {MOST_OWN / (MOST_OWN + batch - 1):.2f} "
-                "or less, or lower train.batch_size"
+                f"a share of {self.beside_share:.3g} beside a batch of {batch} would take {drawn:,} negatives "
+                f"{'for the batch' if self.beside.sample else 'of its own for each click'}: bring that share "
+                f"(negatives.blend_share) to {most / (most + batch - 1):.2f} or less, or lower train.batch_size"
             )
-        return Sizes(batch, drawn, 0)
+        return Sizes(batch, 0, drawn) if self.beside.sample else Sizes(batch, drawn, 0)
 
 
 @dataclass(frozen=True)

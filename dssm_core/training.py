@@ -71,12 +71,14 @@ class Learner(Protocol):
 class Trained:
     """What training leaves: the model, with the weights of which epoch, and how it went.
 
-    `repeated`, `topped_up`: shares of the drawn negatives, None where none are drawn. `seconds`: the whole training;
-    `positives_per_second`: while training, without the first call, which compiles, and without validation.
+    `facts`: those of the learner at that epoch. `repeated` is a share of all draws and `topped_up` one of the drawn
+    negatives, None where none are drawn. `seconds`: the whole training; `positives_per_second`: while training, without
+    the first call, which compiles, and without validation.
     """
 
     model: Embedder
     epoch: int
+    facts: dict
     repeated: float | None
     topped_up: float | None
     seconds: float
@@ -105,11 +107,14 @@ def train(learner: Learner, data: TrainingData, config: Config, report: Report) 
             | _shares([draws])
         )
         if config.train.keep == "last" or recall is None or recall > best_recall:
-            best, best_recall = (epoch, learner.model.weights()), -1.0 if recall is None else recall
-    learner.model.set_weights(best[1])
+            best = (epoch, learner.model.weights(), learner.facts())
+            best_recall = -1.0 if recall is None else recall
+    kept, weights, facts = best
+    learner.model.set_weights(weights)
     return Trained(
         learner.model,
-        best[0],
+        kept,
+        facts,
         **_shares(all_draws),
         seconds=time.monotonic() - begun,
         positives_per_second=pace.positives_per_second,
@@ -158,11 +163,11 @@ class _Pace:
 
 
 def _shares(draws: list[Draws | None]) -> dict[str, float | None]:
-    """Shares of the drawn negatives that were drawn again, and that were topped up."""
+    """The share of all draws that were drawn again, and of the drawn negatives that were topped up."""
     some = [d for d in draws if d is not None and d.drawn]
-    drawn = sum(d.drawn for d in some)
+    drawn, repeated = sum(d.drawn for d in some), sum(d.repeated for d in some)
     return {
-        "repeated": sum(d.repeated for d in some) / drawn if drawn else None,
+        "repeated": repeated / (drawn + repeated) if drawn else None,
         "topped_up": sum(d.topped_up for d in some) / drawn if drawn else None,
     }
 

@@ -168,7 +168,7 @@ def ready(log: Log, strategy: str, settings: dict) -> Config:
             "same_attribute draws by an attribute of the articles or users, and this log has none of either"
         )
     config = strategies.train_config(strategy, settings, log.split, len(log.facts.counts.pool))
-    drawing.strategy(log.workspace, log.dataset, config)
+    drawing.strategy(log.workspace, log.dataset, config).sizes(config.negatives, config.train.batch_size)
     return config
 
 

@@ -112,6 +112,33 @@ def test_more_negatives_of_its_own_than_a_click_may_have_are_refused_with_the_sh
         maker(clicked, "negatives.blend=exposed", "negatives.blend_share=0.5", size=512)
 
 
+def test_a_set_beside_the_batch_has_its_bounds_too(clicked):
+    with pytest.raises(UserError, match=r"would take 510,489 negatives for the batch.* to 0\.97 or less"):
+        maker(clicked, "negatives.blend=uniform", "negatives.blend_share=0.999", size=512)
+
+
+@pytest.mark.parametrize("settings", [(), ("negatives.strategy=mixed", "negatives.blend_share=0.3")])
+def test_what_the_rows_of_a_batch_meet_is_what_q_says(clicked, settings):
+    made, rng = maker(clicked, *settings, size=10), np.random.default_rng(3)
+    batches = [call for _ in range(200) for call in epoch(made, clicked, rng)[1]]
+    positives = np.concatenate([call.positives.ravel() for call in batches])
+    shared = np.concatenate([call.shared.ravel() for call in batches])
+    in_shared = made._sizes.shared / (made._sizes.shared + made._sizes.batch - 1)
+    frequency = (1 - in_shared) * np.bincount(positives, minlength=N_ARTICLES) / len(positives)
+    if len(shared):
+        frequency += in_shared * np.bincount(shared, minlength=N_ARTICLES) / len(shared)
+    np.testing.assert_allclose(frequency, made._strategy.probability, atol=0.01)
+
+
+def test_what_joins_the_batch_is_drawn_one_at_a_time_as_its_q_says(clicked, rng):
+    """Every user was shown article 17 alone: of six draws at once, five would be topped up."""
+    made = maker(clicked, "negatives.blend=exposed", "negatives.blend_share=0.3")
+    draws, calls = epoch(made, clicked, rng)
+    assert made._strategy.beside.probability[17] == pytest.approx(1)
+    assert all((call.own == 17).all() and call.own.shape[2] == 6 for call in calls)
+    assert draws.topped_up == 0
+
+
 def test_the_streaming_estimate_comes_with_the_batch(clicked, rng):
     _, calls = epoch(maker(clicked, "negatives.strategy=in_batch_streaming"), clicked, rng)
     assert calls[0].log_q.shape == (2, 16)

@@ -59,6 +59,7 @@ def test_a_strategy_drawn_per_user_cannot_be_shared():
         (["negatives.blend=cross_batch"], "both take the batch's other positives"),
         (["negatives.strategy=mixed", "negatives.blend_share=1"], "leaves none of the batch's other positives"),
         (["negatives.blend=funrec_mix"], "is itself a blend"),
+        (["negatives.strategy=uniform", "negatives.blend=mixed"], "is itself a blend"),
         (["negatives.strategy=in_batch_hard", "train.batch_size=64"], r"hardest=100 of a batch of 64"),
         (['tower.field_dims={"cate": 64}'], "64 is above tower.embedding_dim=16"),
         (['tower.field_dims={"cate": 4}', "tower.hidden=[]"], "needs hidden layers"),
@@ -69,6 +70,11 @@ def test_a_strategy_drawn_per_user_cannot_be_shared():
 def test_knobs_that_do_not_fit_together_are_refused_with_what_to_choose(settings, message):
     with pytest.raises(UserError, match=message):
         with_settings(Config(), settings)
+
+
+def test_a_batch_that_is_blended_in_has_its_softmax_too():
+    settings = ["negatives.strategy=exposed", "negatives.blend=in_batch", "loss.kind=in_batch_softmax"]
+    assert with_settings(Config(), settings).loss.kind == "in_batch_softmax"
 
 
 def test_a_mapping_is_written_as_json_and_none_takes_a_blend_out():

@@ -210,6 +210,26 @@ def test_mixed_takes_a_third_strategy_in_at_its_share(counts):
     np.testing.assert_allclose(made.beside.probability, uniform / 3 + 2 * ralm / 3)
 
 
+def test_clicks_whose_user_clicked_the_whole_group_are_topped_up_without_drawing_in_vain(counts, rng):
+    clicked = UserArticles.from_pairs(np.array([1, 1, 1, 2]), np.array([1, 2, 3, 1]), N_USERS, N_ARTICLES)
+    users = np.repeat([1, 2], 100)
+    made = make_strategy(replace(counts, clicked=clicked), NegativesConfig(strategy="same_attribute", attribute="cate"))
+    draws = made.draw(users, np.ones(200, np.int32), 1, rng)
+    assert draws.topped_up == 100, "category a is articles 1, 2 and 3"
+    assert np.isin(draws.articles[100:], [2, 3]).all()
+    assert draws.repeated < 200
+
+
+@pytest.mark.parametrize("attribute", ["article_id", "alone", "nothing"])
+def test_an_attribute_that_puts_no_articles_together_is_refused(counts, attribute):
+    alone = [f"{i}" for i in range(N_ARTICLES)]
+    articles = counts.articles.assign(article_id=alone, alone=alone, nothing="unknown")
+    with pytest.raises(UserError, match="no two articles" if attribute != "article_id" else "unknown attribute"):
+        make_strategy(
+            replace(counts, articles=articles), NegativesConfig(strategy="same_attribute", attribute=attribute)
+        )
+
+
 def test_a_pool_smaller_than_the_draws_is_refused(counts):
     with pytest.raises(UserError, match=r"negatives\.k=10 draws from a pool of only 10 articles: lower negatives\.k"):
         make_strategy(counts, NegativesConfig(strategy="uniform", k=10))

@@ -13,6 +13,7 @@ from dssm_core.pipeline import carry_out
 from dssm_core.presets import find_preset
 from dssm_core.runs import EventLog, Run, describe_run, list_runs, open_run
 from dssm_core.split import make_split
+from dssm_core.workspace import new_id
 from tests.conftest import QUICK
 
 
@@ -106,6 +107,31 @@ def test_two_stages_mine_the_first_and_count_as_one_training(trained):
     assert steps[-1]["step"] == steps[-1]["steps"]
     assert [step["step"] for step in steps] == sorted(step["step"] for step in steps)
     assert run.metrics()["facts"]["negatives"]["topped_up"] == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (("negatives.blend_share=0.9",), "would take 2,295 negatives of its own"),
+        (("negatives.rank_from=300", "negatives.rank_to=400"), r"none is at rank 300: lower negatives\.rank_from"),
+        (
+            ("negatives.strategy=mined", "negatives.blend=none", "negatives.k=500", "loss.kind=sampled_softmax"),
+            r"negatives\.k=500 draws from a pool of only 120",
+        ),
+        (
+            ("negatives.strategy=mined", "negatives.blend=same_attribute", "negatives.attribute=colour"),
+            "unknown attribute",
+        ),
+    ],
+)
+def test_what_the_second_stage_cannot_do_is_refused_before_the_first(trained, settings, message):
+    folder = trained.new_run_folder(new_id())
+    config = with_settings(find_preset("mined").config, [*QUICK, "train.batch_size=256", *settings])
+    describe_run(folder, "tasty", config, "hopeless", "mined")
+    events = []
+    with pytest.raises(UserError, match=message):
+        carry_out(trained, Run(folder), events.append)
+    assert events[-1] == {"type": "stage", "stage": "negatives"}
 
 
 def test_an_earlier_run_can_be_mined(trained):

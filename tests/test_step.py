@@ -139,12 +139,15 @@ def test_the_memory_holds_the_vectors_of_the_last_batches_as_they_were():
 
 
 def test_articles_are_pushed_for_the_remembered_too_which_get_no_gradient_themselves():
-    """A memory of the same articles trains as a shared set of them does, whose copies do get their gradient."""
-    remembering, with_memory = build("train.embedding_learning_rate=1e-9", in_batch=True, memory=1)
-    sharing, with_set = build("train.embedding_learning_rate=1e-9", sizes=(2, 0, 2), in_batch=True)
-    for number, shared in enumerate([[0, 0], [3, 4]]):
-        loss = with_memory.train(batches([1, 2], [3, 4]), number)
-        np.testing.assert_allclose(loss, with_set.train(batches([1, 2], [3, 4], shared=shared), number), rtol=1e-5)
+    """A memory of the same articles trains as a set of them does, whose copies do get their gradient.
+
+    What is shared beside (article 1) is no part of the memory, and is pushed away once.
+    """
+    remembering, with_memory = build("train.embedding_learning_rate=1e-9", sizes=(2, 0, 1), in_batch=True, memory=1)
+    sharing, with_set = build("train.embedding_learning_rate=1e-9", sizes=(2, 0, 3), in_batch=True)
+    for number, copies in enumerate([[0, 0], [3, 4]]):
+        one, other = batches([1, 2], [3, 4], shared=[1]), batches([1, 2], [3, 4], shared=[1, *copies])
+        np.testing.assert_allclose(with_memory.train(one, number), with_set.train(other, number), rtol=1e-5)
     for side in ("users", "articles"):
         squared_gradients = [getattr(model, side).accumulator.numpy() for model in (remembering, sharing)]
         assert squared_gradients[0][4 if side == "articles" else 2] > 0

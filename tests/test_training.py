@@ -17,14 +17,17 @@ from tests.conftest import QUICK
 
 def learn(dataset, *settings):
     config = with_settings(Config(), [*QUICK, *settings])
+    learner, events = make_learner(dataset, config), []
+    return train(learner, learner._data, config, events.append), events
+
+
+def make_learner(dataset, config):
     split = make_split(dataset, config.split, config.pool)
     counts = replace(count_train(dataset, split), earlier=an_earlier_run(dataset, split))
     data = TrainingData.of(dataset, split, counts)
-    learner = SampledLearner(
+    return SampledLearner(
         make_features(dataset, split, config.features), data, make_strategy(counts, config.negatives), config
     )
-    events = []
-    return train(learner, data, config, events.append), events
 
 
 def an_earlier_run(dataset, split):
@@ -105,3 +108,27 @@ def test_the_same_seed_gives_the_same_vectors_and_another_does_not(tasteful_data
 def test_a_batch_larger_than_the_log_trains(tasteful_dataset):
     trained, _ = learn(tasteful_dataset, "train.batch_size=65536")
     assert trained.epoch in (1, 2)
+
+
+@pytest.mark.parametrize("strategy", ["in_batch_streaming", "cross_batch"])
+def test_the_validation_batch_is_corrected_and_masked_as_training_goes_on(tasteful_dataset, strategy):
+    config = with_settings(Config(), [*QUICK, f"negatives.strategy={strategy}", "train.batch_size=64"])
+    learner = make_learner(tasteful_dataset, config)
+    seen = []
+    score, learner._step.score = learner._step.score, lambda batch: (seen.append(batch), score(batch))[1]
+    learner.validate()
+    learner.epoch(lambda steps, losses: None)
+    learner.validate()
+    before, after = seen
+    np.testing.assert_array_equal(before.positives, after.positives)
+    if strategy == "cross_batch":
+        assert (after.known[..., 0] < learner.batch).sum() > (before.known[..., 0] < learner.batch).sum()
+    else:
+        assert after.log_q.std() > 10 * before.log_q.std()
+
+
+def test_the_temperature_told_is_that_of_the_epoch_that_was_kept(tasteful_dataset):
+    settings = ("loss.learn_temperature=true", "loss.temperature=0.5", "train.epochs=6", "train.learning_rate=0.1")
+    trained, events = learn(tasteful_dataset, *settings)
+    told = {event["epoch"]: event["temperature"] for event in epochs(events)}
+    assert trained.facts["temperature"] == pytest.approx(told[trained.epoch])

@@ -2,7 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from dssm_core.config import PoolConfig, SplitConfig
+from dssm_core.config import FeaturesConfig, NegativesConfig, PoolConfig, SplitConfig
+from dssm_core.features import make_features
+from dssm_core.negatives import STRATEGIES, make_strategy
 from dssm_core.split import Split, make_split
 from dssm_core.train_counts import count_train
 from dssm_core.training_data import TrainingData
@@ -49,12 +51,10 @@ def test_nothing_from_after_the_cutoff_reaches_training(tasteful_dataset):
     exposures = tasteful_dataset.exposures
     split = make_split(tasteful_dataset, SplitConfig(), PoolConfig())
     assert (exposures.time[split.train] < split.cutoff).all()
-    before = TrainingData.of(tasteful_dataset, split, count_train(tasteful_dataset, split))
     article, click = exposures.article.copy(), exposures.click.copy()
     article[split.test], click[split.test] = 5, True
     changed = make_changed(tasteful_dataset, article, click)
-    after = TrainingData.of(changed, split, count_train(changed, split))
-    for one, other in zip(everything(before), everything(after), strict=True):
+    for one, other in zip(everything(tasteful_dataset), everything(changed), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -62,11 +62,18 @@ def make_changed(dataset, article, click):
     return replace(dataset, exposures=replace(dataset.exposures, article=article, click=click))
 
 
-def everything(data):
-    """All arrays that training reads."""
-    counts = data.counts
+def everything(dataset):
+    """All arrays that training reads, from the split on."""
+    split = make_split(dataset, SplitConfig(), PoolConfig())
+    counts = count_train(dataset, split)
+    data, features = TrainingData.of(dataset, split, counts), make_features(dataset, split, FeaturesConfig())
     for clicks in (data.clicks, data.validation):
         yield from (clicks.users, clicks.articles, clicks.before)
     yield from (data.history.articles, data.history.spans, counts.pool, counts.exposures, counts.clicks)
     for sets in (counts.clicked, counts.exposed):
         yield from (sets.start, sets.articles)
+    for side in (features.users, features.articles):
+        yield from (side.slots, side.weights)
+    for name in STRATEGIES:
+        if name != "mined":
+            yield make_strategy(counts, NegativesConfig(strategy=name)).probability
