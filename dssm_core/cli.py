@@ -176,11 +176,14 @@ def _presets(workspace: Workspace, options: argparse.Namespace) -> dict:
 
 
 def _train(workspace: Workspace, options: argparse.Namespace) -> dict:
+    from dssm_core.readiness import check
+
     config = find_preset(options.preset).config if options.preset else Config()
     if options.config:
         config = unflatten({**flatten(config), **_read_config(options.config)})
     seed = [f"seed={options.seed}"] if options.seed is not None else []
     config = with_settings(config, [*options.set, *seed])
+    check(workspace, load_dataset(workspace, options.dataset), config)
     run = start_run(workspace, options.dataset, config, options.name, options.preset)
     if options.detach:
         return {"run": run.id, "state": "queued"}

@@ -214,6 +214,11 @@ def _groups(
     """
     n_articles = counts.clicked.n_articles
     known = [name for name in (*counts.articles, *counts.users) if name not in _NO_GROUPS]
+    if not known:
+        raise UserError(
+            "the log has no attribute of articles or users for negatives.strategy same_attribute to draw by: set "
+            "negatives.strategy=uniform or in_batch"
+        )
     if attribute not in known:
         raise unknown_name(
             "attribute of articles or users, which negatives.strategy same_attribute draws by,", attribute, known

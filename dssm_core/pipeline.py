@@ -14,7 +14,7 @@ from dssm_core.baselines import BASELINES
 from dssm_core.comparable import baseline_run_id
 from dssm_core.config import Config, FeaturesConfig
 from dssm_core.dataset import Dataset
-from dssm_core.earlier import earlier_run, first_stage, needs_earlier, stand_in
+from dssm_core.earlier import earlier_run, first_stage, needs_earlier
 from dssm_core.errors import UserError
 from dssm_core.evaluation import evaluate, save_evaluation
 from dssm_core.features import make_features
@@ -23,6 +23,7 @@ from dssm_core.indexes import INDEXES, describe_index
 from dssm_core.mining import EarlierRun
 from dssm_core.negatives import make_strategy
 from dssm_core.popularity import seen_clicks
+from dssm_core.readiness import check_negatives
 from dssm_core.recommender import Recommender
 from dssm_core.retrieval import VectorRecommender
 from dssm_core.runs import Run, describe_run, write_status
@@ -68,7 +69,7 @@ class _TwoTowerJob:
         self._data = TrainingData.of(dataset, split, counts)
         self._first = first_stage(self._config, len(counts.pool))
         if self._first:
-            _try(self._config, replace(counts, earlier=stand_in(counts)))
+            check_negatives(workspace, run.dataset, self._config, counts)
         self._learner = _learner(self._features, self._data, self._first or self._config)
 
     def carry_out(self) -> tuple[Recommender, dict]:
@@ -139,11 +140,6 @@ def _learner(features, data, config) -> Learner:
     from dssm_core.sampled_learner import SampledLearner
 
     return SampledLearner(features, data, make_strategy(data.counts, config.negatives), config)
-
-
-def _try(config: Config, counts: TrainCounts) -> None:
-    """Refuse now what the second stage's strategy would refuse once the first is trained."""
-    make_strategy(counts, config.negatives).sizes(config.negatives, config.train.batch_size)
 
 
 def _save_vectors(

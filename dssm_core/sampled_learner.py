@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -29,6 +30,8 @@ class SampledLearner:
         self.batch = min(config.train.batch_size, max(2, len(data.clicks)))
         self.steps = -(-max(1, round(self._keep.sum())) // self.batch)
         self._data = data
+        # a longer memory would hold an epoch's clicks twice
+        strategy = replace(strategy, memory=min(strategy.memory, self.steps))
         sizes = strategy.sizes(config.negatives, self.batch)
         self._step = Step(self.model, config, log_probability(strategy.probability), strategy, sizes)
         self._maker = BatchMaker(strategy, data.counts.clicked, sizes, self.steps, config.loss.mask_known)

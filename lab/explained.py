@@ -73,7 +73,8 @@ EXPLAINED: dict[str, Explanation] = {
     "mined": Explanation(
         r"q(a \mid u) = (1-h)\,\frac{1}{|C|} + h\,\frac{1}{|H_u|}\,[a \in H_u]",
         "A share h (hard_share) comes from H, the articles that an earlier run ranks from rank_from to rank_to for the "
-        "user, not clicked; the others are uniform. The top ranks are left out: they hold later clicks.",
+        "user, not clicked; the others are uniform. The top ranks are left out: they hold later clicks. "
+        "Alone they hurt: the preset mined blends a few into the batch, and trains the run to mine by itself.",
         *_HUANG,
     ),
     "in_batch": Explanation(

@@ -157,12 +157,15 @@ def _decades(values: pd.Series) -> dict:
     return {"tickvals": ticks, "ticktext": [f"{tick:,}" for tick in ticks]}
 
 
-def deciles(table: pd.DataFrame, strategies: list[str]) -> go.Figure:
-    """Where the draws of some strategies fall on the scale of popularity; `table` of inspection.decile_shares."""
+def deciles(table: pd.DataFrame, strategies: dict[str, str]) -> go.Figure:
+    """Where the draws of some strategies fall on the scale of popularity; `table` of inspection.decile_shares.
+
+    `strategies`: each column's name in the table → the strategy that it looks like.
+    """
     figure = go.Figure()
     place = table["decile"].where(table["decile"] < NEVER, NEVER + 0.4)
-    for name in strategies:
-        look = palette.STRATEGY_LOOKS[name]
+    for name, strategy in strategies.items():
+        look = palette.STRATEGY_LOOKS[strategy]
         figure.add_bar(
             x=place,
             y=table[name],
@@ -191,7 +194,7 @@ def deciles(table: pd.DataFrame, strategies: list[str]) -> go.Figure:
     figure.update_xaxes(title=_says_groups(table), tickvals=place, ticktext=ticks, tickangle=0)
     figure.update_yaxes(title="share of the negatives", tickformat=".0%", rangemode="tozero")
     # a phone has one legend entry a line
-    return _finished(figure, says_deciles(table, strategies), legend=True, height=360 + 13 * len(strategies))
+    return _finished(figure, says_deciles(table, list(strategies)), legend=True, height=360 + 13 * len(strategies))
 
 
 def _decile_name(decile: int) -> str:

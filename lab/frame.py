@@ -42,7 +42,12 @@ _COLUMNS = {
     "time": st.column_config.TextColumn("time", width=130),
     "why": st.column_config.TextColumn("why", width=330, help="Why the held-out click is or is not in the list"),
     **{
-        name: st.column_config.NumberColumn(name, width=80, format="%.0f" if name == "age (h)" else "%.1f")
+        name: st.column_config.NumberColumn(
+            name,
+            width=80,
+            format="%.0f" if name == "age (h)" else "%.1f",
+            help="How old the article was at that time; below 0: it was created later",
+        )
         for name in tables.AGES
     },
 }

@@ -73,6 +73,12 @@ def train_config(strategy: str, knobs: dict[str, Any], split: SplitConfig, pool:
     return unflatten(flatten(preset) | changed)
 
 
+def label(config: Config) -> str:
+    """What a strategy is called beside others: its name, with what is blended in."""
+    negatives = config.negatives
+    return negatives.strategy + (f" + {negatives.blend_share:.3g} {negatives.blend}" if negatives.blend else "")
+
+
 def shown_per_click(config: Config) -> int:
     """How many negatives are drawn for a click to be looked at."""
     kinds = (config.negatives.strategy, config.negatives.blend)

@@ -127,7 +127,7 @@ def show_strategies(log: Log, chosen: list[str]) -> dict[str, Config]:
             with column.container(border=True, height="stretch"):
                 config = show_strategy(log, strategy)
             if config is not None:
-                settled[strategy] = config
+                settled[strategies.label(config)] = config
     return settled
 
 
@@ -137,6 +137,12 @@ def show_strategy(log: Log, strategy: str) -> Config | None:
     st.html(f'<h3 style="margin:0;padding:0"><span style="color:{colour}">■</span> {strategy}</h3>')
     st.latex(explained.formula)
     st.markdown(words.as_markdown(f"{explained.text} {explained.beyond}".strip()))
+    blend = st.session_state.get(f"lab {strategy} negatives.blend", knobs.NONE)
+    if blend != knobs.NONE:
+        st.markdown(
+            f"Blended with {blend}: a share s (blend_share) of the negatives comes from it, "
+            f"q = (1 − s) q({strategy}) + s q({blend})."
+        )
     st.caption(f"{words.as_markdown(explained.source)}, <{explained.link}>")
     settings = turn_knobs(log, strategy)
     try:
@@ -233,7 +239,8 @@ def show_findings(log: Log, settled: dict[str, Config]) -> None:
         st.info("Choose one to four strategies that this log can supply to see what they draw.", icon=":material/info:")
         return
     table = drawing.deciles(log.workspace, log.dataset, settled)
-    frame.chart(figures.deciles(table, list(settled)), "popularity-of-negatives")
+    looks = {name: config.negatives.strategy for name, config in settled.items()}
+    frame.chart(figures.deciles(table, looks), "popularity-of-negatives")
     shares = {name: drawing.shares(log.workspace, log.dataset, config) for name, config in settled.items()}
     st.subheader("What the negatives are")
     st.text(tables.says_shares(shares))
@@ -266,7 +273,7 @@ def show_draws(log: Log, settled: dict[str, Config]) -> None:
     table = tables.drawn(log.dataset, log.facts, np.concatenate(list(drawn.values())), click)
     ends = np.cumsum([len(rows) for rows in drawn.values()])
     for name, end in zip(drawn, ends, strict=True):
-        show_drawn(name, table.iloc[end - len(drawn[name]) : end])
+        show_drawn(name, settled[name].negatives.strategy, table.iloc[end - len(drawn[name]) : end])
 
 
 def choose_user(log: Log) -> int:
@@ -339,10 +346,10 @@ def choose_click(log: Log, user: int, rows: np.ndarray) -> tuple[int, tuple[int,
     return place, (user, int(exposures.article[chosen]), int(times[place]))
 
 
-def show_drawn(name: str, drawn: pd.DataFrame) -> None:
+def show_drawn(name: str, strategy: str, drawn: pd.DataFrame) -> None:
     flagged = [f"{count} {flag}" for flag in tables.FLAGS if (count := drawn["flags"].str.contains(flag).sum())]
     told = ", ".join([words.counted(len(drawn), "negative"), *flagged])
-    colour = palette.STRATEGY_LOOKS[name].colour
+    colour = palette.STRATEGY_LOOKS[strategy].colour
     st.html(f'<span style="color:{colour}">■</span> <b>{name}</b>: {told}')
     if drawn.empty:
         st.text("This time none of the user's draws fell to this click.")

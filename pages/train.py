@@ -7,12 +7,17 @@ from dssm_core.config import Config
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.presets import PRESETS
+from dssm_core.readiness import check
 from dssm_core.runs import ACTIVE, Run, RunState, cancel_run, delete_run, list_runs, start_run
 from dssm_core.workspace import Workspace
 from lab import address, figures, frame, knobs, loading, tables, words
 
 _POLL = "1s"
 _HEADLINE = "recall@50"
+_RUN_COLUMNS = {
+    "state": st.column_config.TextColumn("state", width=130),
+    _HEADLINE: st.column_config.TextColumn(_HEADLINE, width=140, alignment="right"),
+}
 
 
 def main() -> None:
@@ -52,9 +57,20 @@ def show_start(workspace: Workspace, manifests: dict[str, dict]) -> None:
             "Name of the run", key="run name", placeholder=preset, max_chars=80, persist_state="session"
         )
         if st.button("Start", type="primary", icon=":material/play_arrow:", disabled=config is None):
-            run = start_run(workspace, dataset_id, config, name.strip(), preset)
-            address.choose("run", run.id)
-            st.rerun()
+            start(workspace, loading.dataset(workspace, dataset_id), config, name.strip(), preset)
+
+
+def start(workspace: Workspace, dataset: Dataset, config: Config, name: str, preset: str) -> None:
+    """Start a run, or say at once what this log cannot supply."""
+    try:
+        with st.spinner("Looking whether the log has what this needs …"):
+            check(workspace, dataset, config)
+        run = start_run(workspace, dataset.id, config, name, preset)
+    except UserError as error:
+        frame.complain(error)
+        return
+    address.choose("run", run.id)
+    st.rerun()
 
 
 def turn_to_preset() -> None:
@@ -165,7 +181,7 @@ def show_runs(workspace: Workspace) -> None:
     if not runs:
         st.text("No run yet: start one above.")
         return
-    frame.table(run_table(workspace, runs), "runs", height=frame.all_rows(runs, 8), **frame.right_aligned([_HEADLINE]))
+    frame.table(run_table(workspace, runs), "runs", height=frame.all_rows(runs, 8), **_RUN_COLUMNS)
     st.caption("Only runs of the same dataset, split, pool and lengths of the list can be compared.")
     by_id = {run.id: run for run in runs}
     changed = address.one("run", list(by_id), runs[0].id if not runs[0].finished else loading.first_shown(runs).id)
@@ -231,7 +247,7 @@ def show_headline(workspace: Workspace, run: Run) -> None:
     metrics, facts = loading.metrics(run)["metrics"], loading.metrics(run)["facts"]
     with st.container(horizontal=True):
         for k in sorted(run.config.eval.k):
-            st.metric(f"recall@{k}", words.interval(metrics.get(f"recall@{k}", {})), border=True, width=260)
+            st.metric(f"recall@{k}", words.interval(metrics.get(f"recall@{k}", {})), border=True, width=300)
     show_rival(workspace, run)
     health = facts.get("health")
     if health and health["collapsed"]:

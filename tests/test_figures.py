@@ -74,7 +74,7 @@ DRAWN = {
     "recall_curves": figures.recall_curves(CURVES),
     "segments": figures.segments(SEGMENTS, {"a": "in_batch"}, "article popularity", "recall@50"),
     "overlap": figures.overlap(OVERLAP, 50),
-    "deciles": figures.deciles(DECILES, ["uniform", "ralm"]),
+    "deciles": figures.deciles(DECILES, {"uniform": "uniform", "ralm": "ralm"}),
     "field_weights": figures.field_weights(tables.field_weights(GATES)),
 }
 
@@ -130,7 +130,7 @@ def test_text_from_logs_and_names_is_escaped():
 def test_the_axis_of_popularity_says_how_many_articles_were_never_exposed():
     assert "never exposed: 7 articles" in DRAWN["deciles"].layout.xaxis.title.text
     assert "never" in DRAWN["deciles"].layout.xaxis.ticktext
-    assert "never" not in figures.deciles(DECILES[:2], ["ralm"]).layout.xaxis.title.text
+    assert "never" not in figures.deciles(DECILES[:2], {"ralm": "ralm"}).layout.xaxis.title.text
 
 
 def test_a_gate_s_fields_are_sorted_by_side():

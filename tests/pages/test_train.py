@@ -35,12 +35,22 @@ def own_workspace(small_workspace, tmp_path):
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_starting_a_preset_untouched_starts_exactly_its_config(preset, open_page, own_workspace, started):
+def test_starting_a_preset_untouched_starts_exactly_its_config(preset, open_page, own_workspace, started, monkeypatch):
+    monkeypatch.setattr("dssm_core.readiness.check", lambda workspace, dataset, config: None)
     at = open_page("pages/train.py", own_workspace)
     at.selectbox(key="preset").set_value(preset).run()
     _start(at)
     assert not at.exception
     assert [(config, label) for config, _, label in started] == [(PRESETS[preset].config, preset)]
+
+
+def test_what_the_log_cannot_supply_is_said_at_once_and_nothing_starts(open_page, own_workspace, started):
+    at = open_page("pages/train.py", own_workspace)
+    at.selectbox(key="preset").set_value("mined").run()
+    _start(at)
+    assert "lower negatives.rank_from" in at.error[0].value.replace("\\", "")
+    assert not started
+    assert not at.exception
 
 
 def test_a_turned_knob_differs_from_the_preset_and_is_started(open_page, own_workspace, started):
