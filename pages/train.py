@@ -247,7 +247,7 @@ def show_headline(workspace: Workspace, run: Run) -> None:
     metrics, facts = loading.metrics(run)["metrics"], loading.metrics(run)["facts"]
     with st.container(horizontal=True):
         for k in sorted(run.config.eval.k):
-            st.metric(f"recall@{k}", words.interval(metrics.get(f"recall@{k}", {})), border=True, width=300)
+            st.metric(f"recall@{k}", words.interval(metrics.get(f"recall@{k}", {})), border=True, width=260)
     show_rival(workspace, run)
     health = facts.get("health")
     if health and health["collapsed"]:

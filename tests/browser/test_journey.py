@@ -23,10 +23,10 @@ FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
-PAGES = ("", "data", "train", "users", "compare")
+PAGES = ("", "data", "sampling", "train", "users", "compare")
 _OWN_HOST = re.compile(r"^(https?|wss?)://127\.0\.0\.1[:/]|^(data|blob):")
 # asked for at a page's own address first, then at the server's root: Streamlit's way to find its base path
-_PROBES = re.compile(r"/(data|train|users|compare)/_stcore/(health|host-config)$")
+_PROBES = re.compile(r"/(data|sampling|train|users|compare)/_stcore/(health|host-config)$")
 
 pytestmark = [
     pytest.mark.browser,
