@@ -172,7 +172,7 @@ class LossConfig(_Section):
         None,
         gt=0,
         le=10,
-        description="cosines are divided by it; none: 1 / ln(pool / 32), lower for a larger train pool",
+        description="cosines are divided by it; none: 1 / ln(articles of train / 32), at most 1: lower for a larger log",
     )
     learn_temperature: bool = Field(False, description="train the temperature too, from this start")
     margin: float = Field(0.2, gt=0, le=2, description="by how much the clicked article's cosine must lead (triplet)")
@@ -250,7 +250,7 @@ def _check_sources(config: Config) -> None:
         )
     for strategy in (negatives.strategy, negatives.blend):
         if negatives.shared and strategy in (*DRAWN_PER_CLICK, *IN_BATCH):
-            raise ValueError(f"negatives.strategy {strategy} cannot be shared by a batch: set negatives.shared=0")
+            raise ValueError(f"negatives of {strategy} cannot be shared by a batch: set negatives.shared=0")
     if "in_batch_hard" in (negatives.strategy, negatives.blend) and negatives.hardest >= config.train.batch_size:
         raise ValueError(
             f"in_batch_hard keeps the negatives.hardest={negatives.hardest} of a batch of {config.train.batch_size}: "

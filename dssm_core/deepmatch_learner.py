@@ -10,6 +10,7 @@ from dssm_core.config import Config
 from dssm_core.deep_libraries import DSSM, NegativeSampler, SparseFeat, sampledsoftmaxloss
 from dssm_core.features import Features, Side
 from dssm_core.losses import with_temperature
+from dssm_core.strategy import batch_size
 from dssm_core.training_data import TrainingData
 
 _SECONDS_PER_REPORT = 0.5
@@ -71,7 +72,7 @@ class DeepMatchLearner:
         config = with_temperature(config, len(data.counts.pool))
         self.model = DeepMatchModel(features, config, data.counts.clicks)
         self._temperature = config.loss.temperature
-        self.batch = min(config.train.batch_size, max(2, len(data.clicks.users)))
+        self.batch = batch_size(config.train.batch_size, len(data.clicks))
         self.steps = -(-len(data.clicks.users) // self.batch)
         self._data = data
 

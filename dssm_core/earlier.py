@@ -1,5 +1,7 @@
 """Reads the earlier run that hard negatives are mined from, and refuses one that has seen what must stay unseen."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from dssm_core.clicks import UserArticles
@@ -42,6 +44,12 @@ def stand_in(counts: TrainCounts) -> EarlierRun:
     users = np.zeros((len(counts.clicked.start) - 1, 1), np.float32)
     some = np.flatnonzero(counts.clicked.counts())[:1].astype(np.int32)
     return EarlierRun("of the first stage", users, pool, np.ones((len(pool), 1), np.float32), some)
+
+
+def sketch(earlier: EarlierRun, train_pool: np.ndarray) -> EarlierRun:
+    """So much of an earlier run as tells whether it can be mined: one user, and as many articles as may be ranked."""
+    some = np.flatnonzero(np.isin(earlier.pool, train_pool))[:_STAND_IN_POOL]
+    return replace(earlier, users=earlier.users[:1], pool=earlier.pool[some], pool_vectors=earlier.pool_vectors[some])
 
 
 def earlier_run(workspace: Workspace, dataset_id: str, config: Config, clicked: UserArticles) -> EarlierRun:

@@ -9,4 +9,5 @@ class UserError(Exception):
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> UserError:
     """The error for a name that is in none of our dicts; lists those that are."""
-    return UserError(f"unknown {kind} {str(name)!r}: one of {', '.join(sorted(known))}")
+    choices = ", ".join(sorted(known))
+    return UserError(f"unknown {kind} {str(name)!r}: " + (f"one of {choices}" if choices else "there is none to name"))

@@ -86,6 +86,33 @@ class _Coded(NamedTuple):
     weights: np.ndarray
 
 
+def check_features(dataset: Dataset, config: FeaturesConfig) -> None:
+    """Raise what `make_features` would for a column that the dataset lacks or a side without fields."""
+    _check_dense(dataset, config)
+    for name in ("title", _KEY_WORDS):
+        if getattr(config, name):
+            _column(dataset, name)
+    for side, known, wanted, has_id in (
+        ("user", dataset.user_attributes, config.user_attributes, config.user_id),
+        ("article", dataset.article_attributes, config.article_attributes, config.article_id),
+    ):
+        fields = [*_chosen(wanted, known, [], side), *(name for name in config.dense if name in known)]
+        texts = [name for name in ("title", _KEY_WORDS) if _wanted(dataset, name, getattr(config, name))]
+        if not (has_id or fields or (side == "article" and texts)):
+            raise _no_fields(side)
+
+
+def _check_dense(dataset: Dataset, config: FeaturesConfig) -> None:
+    known = {*dataset.user_attributes, *dataset.article_attributes}
+    for name in config.dense:
+        if name not in known:
+            raise unknown_name("attribute in features.dense", name, known)
+
+
+def _no_fields(side: str) -> UserError:
+    return UserError(f"the {side} tower has no features: turn on features.{side}_id or name some {side} attributes")
+
+
 def make_features(dataset: Dataset, split: Split, config: FeaturesConfig) -> Features:
     """Fit the vocabularies and the scaling of numbers on train and encode every user and article of the dataset.
 
@@ -93,10 +120,7 @@ def make_features(dataset: Dataset, split: Split, config: FeaturesConfig) -> Fea
     UserError for an attribute, title or key words that the dataset does not have, for an attribute taken as a number
     that mostly is none, and when a side is left without any field.
     """
-    known = {*dataset.user_attributes, *dataset.article_attributes}
-    for name in config.dense:
-        if name not in known:
-            raise unknown_name("attribute in features.dense", name, known)
+    _check_dense(dataset, config)
     return Features(_users(dataset, split, config), _articles(dataset, split, config))
 
 
@@ -231,7 +255,7 @@ def _scaled(numbers: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 def _side(name: str, coded: dict[str, _Coded]) -> Side:
     if not coded:
-        raise UserError(f"the {name} tower has no features: turn on features.{name}_id or name some {name} attributes")
+        raise _no_fields(name)
     fields, slots = [], []
     first_row = _PADDING + 1
     for field_name, (values, unlisted, codes, weights) in coded.items():

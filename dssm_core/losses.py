@@ -14,7 +14,7 @@ from dssm_core.config import Config, LossConfig
 
 MASKED = tf.float32.min
 _SHARES_THE_SOFTMAX = 32
-_HALVINGS = 24  # as many bits as a float32 has
+_HALVINGS = 24  # as many bits as the significand of a float32 has
 
 
 def unit(vectors: tf.Tensor) -> tf.Tensor:
@@ -80,7 +80,8 @@ def same_article(positives: tf.Tensor, negatives: tf.Tensor) -> tf.Tensor:
 
 
 def hardest(logits: tf.Tensor, h: int) -> tf.Tensor:
-    """`MASKED` wherever a logit (batch, negatives) is not among its row's h highest; values that tie are all kept.
+    """`MASKED` wherever a logit (batch, negatives) is not among its row's h highest; of values that differ by
+    rounding alone all are kept.
 
     The bound is found by halving the range that it lies in, which XLA does many times faster than it sorts.
     """

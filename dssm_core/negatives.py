@@ -30,11 +30,16 @@ def make_strategy(counts: TrainCounts, config: NegativesConfig) -> Strategy:
     if config.blend:
         # blended strategies draw one negative at a time
         one = config.model_copy(update={"k": 1})
-        strategy = blended(
-            STRATEGIES[config.strategy](counts, one), STRATEGIES[config.blend](counts, one), config.blend_share
-        )
+        strategy = blended(STRATEGIES[config.strategy](counts, one), _second(counts, one), config.blend_share)
     _check_pool(strategy, counts, config)
     return strategy
+
+
+def _second(counts: TrainCounts, config: NegativesConfig) -> Strategy:
+    try:
+        return STRATEGIES[config.blend](counts, config)
+    except UserError as error:
+        raise UserError(f"{error}; here {config.blend} is blended in: negatives.blend=none leaves it out") from None
 
 
 def uniform(counts: TrainCounts, config: NegativesConfig) -> Strategy:

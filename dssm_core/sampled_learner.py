@@ -11,7 +11,7 @@ from dssm_core.config import Config
 from dssm_core.features import Features
 from dssm_core.losses import log_probability, with_temperature
 from dssm_core.step import Step
-from dssm_core.strategy import Draws, Strategy
+from dssm_core.strategy import Draws, Strategy, batch_size
 from dssm_core.subsampling import keep_probability, kept_clicks
 from dssm_core.training_data import Clicks, TrainingData
 from dssm_core.two_tower import TwoTower
@@ -27,7 +27,7 @@ class SampledLearner:
         config = with_temperature(config, len(data.counts.pool))
         self.model = TwoTower(features, config.tower, config.seed, data.history)
         self._keep = keep_probability(data.counts.clicks, config.negatives.subsample)[data.clicks.articles]
-        self.batch = min(config.train.batch_size, max(2, len(data.clicks)))
+        self.batch = batch_size(config.train.batch_size, len(data.clicks))
         self.steps = -(-max(1, round(self._keep.sum())) // self.batch)
         self._data = data
         # a longer memory would hold an epoch's clicks twice

@@ -82,10 +82,15 @@ class Strategy:
         if drawn > most:
             raise UserError(
                 f"a share of {self.beside_share:.3g} beside a batch of {batch} would take {drawn:,} negatives "
-                f"{'for the batch' if self.beside.sample else 'of its own for each click'}: bring that share "
-                f"(negatives.blend_share) to {most / (most + batch - 1):.2f} or less, or lower train.batch_size"
+                f"{'for the batch' if self.beside.sample else 'of its own for each click'}: bring that share to "
+                f"{most / (most + batch - 1):.2f} or less by negatives.blend_share, or lower train.batch_size"
             )
         return Sizes(batch, 0, drawn) if self.beside.sample else Sizes(batch, drawn, 0)
+
+
+def batch_size(wanted: int, clicks: int) -> int:
+    """Clicks a step: as wanted, but no more than the log has."""
+    return min(wanted, max(2, clicks))
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,13 @@ def test_what_the_log_has_passes(trained, preset):
         (["negatives.blend=mined", "negatives.run=nowhere"], "nowhere"),
         (["negatives.blend=mined", "negatives.run=taught", "negatives.rank_from=300"], "none is at rank 300"),
         (["negatives.blend=exposed", "train.batch_size=1024"], "would take 1,023 negatives of its own"),
+        (["features.article_attributes=colour"], "unknown article attribute 'colour'"),
+        (["features.dense=colour"], "unknown attribute in features.dense 'colour'"),
+        (
+            ["features.user_id=false", "features.user_attributes=[]"],
+            r"user tower has no features: turn on features\.user_id",
+        ),
+        (["features.key_words=true"], "needs the articles' key_words"),
     ],
 )
 def test_what_it_lacks_is_refused_by_name(trained, settings, message):
@@ -33,7 +40,7 @@ def test_a_log_of_clicks_alone_has_no_exposed_negatives_and_no_attributes(traine
     clicks = make_dataset([(f"u{i % 9}", f"a{i % 7}", None, 1) for i in range(63)])
     for preset, message in (
         ("exposed", "no exposure without a click"),
-        ("same_attribute", "no attribute of articles or users"),
+        ("same_attribute", r"no attribute of articles or users .* negatives\.blend=none leaves it out"),
         ("in_batch", r"use split\.kind=random"),
     ):
         kind = [] if preset == "in_batch" else ["split.kind=random"]
