@@ -139,7 +139,7 @@ def _train_two_epochs(page, address):
     epochs.press("Enter")
     page.get_by_text("train.epochs = 2 (was").wait_for()
     page.get_by_role("button", name="Start").click()
-    page.get_by_text("At work").wait_for(timeout=30_000)
+    page.get_by_text("At work", exact=True).wait_for(timeout=30_000)
     # leaving the page and coming back finds the run
     _open(page, f"{address}/train")
     page.get_by_test_id("stMetric").first.wait_for(timeout=120_000)
