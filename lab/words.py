@@ -86,12 +86,10 @@ def run_label(run: Run) -> str:
 def run_labels(runs: list[Run], manifests: list[dict]) -> dict[str, str]:
     """The label of each run by its id, with its dataset's name where there is more than one dataset."""
     if len({run.dataset for run in runs}) == 1:
-        return {run.id: run_label(run) for run in runs}
+        return _told_apart({run.id: run_label(run) for run in runs})
     names = dataset_names(manifests)
-    return {
-        run.id: f"{run_name(run) if run.bundled else run_label(run)} · {names.get(run.dataset, 'a deleted dataset')}"
-        for run in runs
-    }
+    label = {run.id: run_name(run) if run.bundled else run_label(run) for run in runs}
+    return _told_apart({run.id: f"{label[run.id]} · {names.get(run.dataset, 'a deleted dataset')}" for run in runs})
 
 
 def started(run: Run) -> str:
@@ -124,11 +122,19 @@ def dataset_names(manifests: list[dict]) -> dict[str, str]:
     """A name per dataset id, no two alike: where names repeat, when it was made is added."""
     names = [manifest["name"] or manifest["id"] for manifest in manifests]
     made = [f"{datetime.fromtimestamp(manifest['created']):%d %b %H:%M:%S}" for manifest in manifests]
-    return {
-        manifest["id"]: ("bundled: " if manifest["bundled"] else "")
-        + (name if names.count(name) == 1 else f"{name} ({when})")
-        for manifest, name, when in zip(manifests, names, made, strict=True)
-    }
+    return _told_apart(
+        {
+            manifest["id"]: ("bundled: " if manifest["bundled"] else "")
+            + (name if names.count(name) == 1 else f"{name} ({when})")
+            for manifest, name, when in zip(manifests, names, made, strict=True)
+        }
+    )
+
+
+def _told_apart(labels: dict[str, str]) -> dict[str, str]:
+    """The labels with the id behind those that are alike: a choice goes by its label, and would take the first."""
+    times = Counter(labels.values())
+    return {id: label if times[label] == 1 else f"{label} · {id}" for id, label in labels.items()}
 
 
 def as_html(text: str) -> str:
