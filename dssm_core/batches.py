@@ -82,11 +82,6 @@ class BatchMaker:
         if sizes.shared:
             shared = drawing.sample(steps * sizes.shared, rng).astype(np.int32).reshape(steps, sizes.shared)
             return Draws(shared), own, shared
-        if sizes.own and self._strategy.beside:
-            # q is that of single draws: of several, `exposed` tops up those that a user has too few articles for
-            users, articles = (np.repeat(rows, sizes.own) for rows in (clicks.users, clicks.articles))
-            draws = drawing.draw(users, articles, 1, rng)
-            return draws, draws.articles.reshape(len(clicks), sizes.own), shared
         if sizes.own:
             draws = drawing.draw(clicks.users, clicks.articles, sizes.own - drawing.extra, rng)
             return draws, draws.articles, shared

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from dssm_core.drawing import singly
 from dssm_core.strategy import Draws, Strategy
 
 
@@ -20,9 +21,13 @@ def blended(first: Strategy, second: Strategy, share: float) -> Strategy:
 def _beside_batch(batch: Strategy, drawn: Strategy, share: float) -> Strategy:
     mixture = _mixture(batch, drawn, share)
     beside_share = 1 - (1 - share) * (1 - batch.beside_share)
-    if batch.beside and beside_share:
-        drawn = _mixture(batch.beside, drawn, share / beside_share)
-    return replace(batch, probability=mixture.probability, draw=mixture.draw, beside=drawn, beside_share=beside_share)
+    beside = _mixture(batch.beside, drawn, share / beside_share) if batch.beside and beside_share else _singly(drawn)
+    return replace(batch, probability=mixture.probability, draw=mixture.draw, beside=beside, beside_share=beside_share)
+
+
+def _singly(strategy: Strategy) -> Strategy:
+    """The same with a q of single draws: of several, `exposed` tops up those that a user has too few articles for."""
+    return replace(strategy, draw=singly(lambda users, positives, rng: strategy.draw(users, positives, 1, rng)))
 
 
 def _mixture(first: Strategy, second: Strategy, share: float) -> Strategy:

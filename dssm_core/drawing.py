@@ -6,9 +6,12 @@ import numpy as np
 
 from dssm_core.clicks import UserArticles
 from dssm_core.errors import UserError
-from dssm_core.strategy import Draws, Sample, Strategy
+from dssm_core.strategy import Draw, Draws, Sample, Strategy
 
 _MAX_REPEATS = 50
+
+DrawOne = Callable[[np.ndarray, np.ndarray, np.random.Generator], Draws]
+"""(users (n,), positives (n,), rng) → one negative for each click, (n, 1)."""
 
 Again = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 """(rows, rng) → one new draw for each of these rows."""
@@ -65,9 +68,19 @@ def log_uniform(clicked: UserArticles, ranked: np.ndarray) -> Strategy:
     return independent(clicked, probability, sample)
 
 
+def singly(one: DrawOne) -> Draw:
+    """k draws a click as k single ones, whose q does not depend on k."""
+
+    def draw(users: np.ndarray, positives: np.ndarray, k: int, rng: np.random.Generator) -> Draws:
+        drawn = one(np.repeat(users, k), np.repeat(positives, k), rng)
+        return Draws(drawn.articles.reshape(len(users), k), drawn.repeated, drawn.topped_up)
+
+    return draw
+
+
 def from_sets(
     sets: UserArticles, group_of: Callable[[np.ndarray, np.ndarray], np.ndarray], clicked: UserArticles, fill: Strategy
-) -> Callable[[np.ndarray, np.ndarray, np.random.Generator], Draws]:
+) -> DrawOne:
     """(users, positives, rng) → one draw a click from the set of its group, (n, 1); from `fill` where that has none.
 
     `group_of(users, positives)` says which set each click draws from; all of its articles have the same chance.

@@ -87,8 +87,11 @@ class _Coded(NamedTuple):
 
 
 def check_features(dataset: Dataset, config: FeaturesConfig) -> None:
-    """Raise what `make_features` would for a column that the dataset lacks or a side without fields."""
-    _check_dense(dataset, config)
+    """Raise a UserError for an attribute, title or key words that the dataset lacks, and for a side without fields."""
+    known = {*dataset.user_attributes, *dataset.article_attributes}
+    for name in config.dense:
+        if name not in known:
+            raise unknown_name("attribute in features.dense", name, known)
     for name in ("title", _KEY_WORDS):
         if getattr(config, name):
             _column(dataset, name)
@@ -99,28 +102,18 @@ def check_features(dataset: Dataset, config: FeaturesConfig) -> None:
         fields = [*_chosen(wanted, known, [], side), *(name for name in config.dense if name in known)]
         texts = [name for name in ("title", _KEY_WORDS) if _wanted(dataset, name, getattr(config, name))]
         if not (has_id or fields or (side == "article" and texts)):
-            raise _no_fields(side)
-
-
-def _check_dense(dataset: Dataset, config: FeaturesConfig) -> None:
-    known = {*dataset.user_attributes, *dataset.article_attributes}
-    for name in config.dense:
-        if name not in known:
-            raise unknown_name("attribute in features.dense", name, known)
-
-
-def _no_fields(side: str) -> UserError:
-    return UserError(f"the {side} tower has no features: turn on features.{side}_id or name some {side} attributes")
+            raise UserError(
+                f"the {side} tower has no features: turn on features.{side}_id or name some {side} attributes"
+            )
 
 
 def make_features(dataset: Dataset, split: Split, config: FeaturesConfig) -> Features:
     """Fit the vocabularies and the scaling of numbers on train and encode every user and article of the dataset.
 
     An id, attribute value or key word seen fewer than `min_count` times in the train exposures is "unknown". Raises a
-    UserError for an attribute, title or key words that the dataset does not have, for an attribute taken as a number
-    that mostly is none, and when a side is left without any field.
+    UserError for what `check_features` refuses, and for an attribute taken as a number that mostly is none.
     """
-    _check_dense(dataset, config)
+    check_features(dataset, config)
     return Features(_users(dataset, split, config), _articles(dataset, split, config))
 
 
@@ -130,7 +123,7 @@ def _users(dataset: Dataset, split: Split, config: FeaturesConfig) -> Side:
     names = _chosen(config.user_attributes, known, config.dense, "user")
     categories = [*(["user_id"] if config.user_id else []), *names]
     fields = {name: _categories(*_single(_texts(users[name])), seen, config.min_count) for name in categories}
-    return _side("user", fields | _numbers(users, known, config.dense, seen, "user"))
+    return _side(fields | _numbers(users, known, config.dense, seen, "user"))
 
 
 def _articles(dataset: Dataset, split: Split, config: FeaturesConfig) -> Side:
@@ -148,7 +141,7 @@ def _articles(dataset: Dataset, split: Split, config: FeaturesConfig) -> Side:
     if key_words:
         words = parse_key_words(_column(dataset, _KEY_WORDS))
         fields[_KEY_WORDS] = _categories(*words, seen, config.min_count)
-    return _side("article", fields | _numbers(articles, known, config.dense, seen, "article"))
+    return _side(fields | _numbers(articles, known, config.dense, seen, "article"))
 
 
 def _wanted(dataset: Dataset, name: str, wanted: bool | None) -> bool:
@@ -253,9 +246,7 @@ def _scaled(numbers: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return np.clip((numbers - mean) / spread, -MAX_SCALED, MAX_SCALED)
 
 
-def _side(name: str, coded: dict[str, _Coded]) -> Side:
-    if not coded:
-        raise _no_fields(name)
+def _side(coded: dict[str, _Coded]) -> Side:
     fields, slots = [], []
     first_row = _PADDING + 1
     for field_name, (values, unlisted, codes, weights) in coded.items():

@@ -10,7 +10,7 @@ from dssm_core.blending import blended
 from dssm_core.clicks import UserArticles
 from dssm_core.config import NegativesConfig
 from dssm_core.dataset import UNKNOWN
-from dssm_core.drawing import from_sets, from_weights, independent, log_uniform, spread, stratified, top_up
+from dssm_core.drawing import from_sets, from_weights, independent, log_uniform, singly, spread, stratified, top_up
 from dssm_core.errors import UserError, unknown_name
 from dssm_core.mining import hard_articles
 from dssm_core.strategy import Draws, Strategy
@@ -119,7 +119,7 @@ def same_attribute(counts: TrainCounts, config: NegativesConfig) -> Strategy:
     fill = uniform(counts, config)
     one = from_sets(sets, group_of, counts.clicked, fill)
     q_sets, share_topped_up = _sets_probability(sets, clicks)
-    return _a_draw_at_a_time(one, q_sets + share_topped_up * fill.probability)
+    return Strategy(q_sets + share_topped_up * fill.probability, singly(one), None)
 
 
 def mined(counts: TrainCounts, config: NegativesConfig) -> Strategy:
@@ -135,7 +135,7 @@ def mined(counts: TrainCounts, config: NegativesConfig) -> Strategy:
     clicks = np.zeros(len(sets.start) - 1)
     clicks[counts.earlier.users] = counts.clicked.counts()[counts.earlier.users]
     q_sets, share_topped_up = _sets_probability(sets, clicks)
-    hard = _a_draw_at_a_time(one, q_sets + share_topped_up * fill.probability)
+    hard = Strategy(q_sets + share_topped_up * fill.probability, singly(one), None)
     return blended(fill, hard, config.hard_share)
 
 
@@ -253,11 +253,3 @@ def _sets_probability(sets: UserArticles, clicks: np.ndarray) -> tuple[np.ndarra
     each = np.repeat(share / np.maximum(sizes, 1), sizes)
     probability = np.bincount(sets.articles, weights=each, minlength=sets.n_articles)
     return probability, float(share[sizes == 0].sum())
-
-
-def _a_draw_at_a_time(one: Callable[..., Draws], probability: np.ndarray) -> Strategy:
-    def draw(users: np.ndarray, positives: np.ndarray, k: int, rng: np.random.Generator) -> Draws:
-        drawn = one(np.repeat(users, k), np.repeat(positives, k), rng)
-        return Draws(drawn.articles.reshape(len(users), k), drawn.repeated, drawn.topped_up)
-
-    return Strategy(probability, draw, None)

@@ -15,6 +15,7 @@ from dssm_core.inspection import TrainFacts, train_clicks_of
 from dssm_core.negatives import STRATEGIES
 from dssm_core.presets import PRESETS
 from dssm_core.runs import Run
+from dssm_core.strategy import batch_size
 from dssm_core.workspace import Workspace
 from lab import address, drawing, figures, frame, knobs, loading, palette, strategies, tables, words
 from lab.explained import EXPLAINED
@@ -174,7 +175,8 @@ def ready(log: Log, strategy: str, settings: dict) -> Config:
             "same_attribute draws by an attribute of the articles or users, and this log has none of either"
         )
     config = strategies.train_config(strategy, settings, log.split, len(log.facts.counts.pool))
-    drawing.strategy(log.workspace, log.dataset, config).sizes(config.negatives, config.train.batch_size)
+    batch = batch_size(config.train.batch_size, len(log.facts.clicked))
+    drawing.strategy(log.workspace, log.dataset, config).sizes(config.negatives, batch)
     return config
 
 
