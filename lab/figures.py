@@ -43,7 +43,7 @@ def metric_dots(table: pd.DataFrame, metric: str) -> go.Figure:
         )
     figure.update_xaxes(title=f"{metric} ({_INTERVAL})", tickformat=".0%", rangemode="tozero")
     figure.update_yaxes(automargin=True, ticklabelstandoff=6)
-    return _finished(figure, says_best(table, metric), height=130 + 29 * len(table), grid="x")
+    return finished(figure, says_best(table, metric), height=130 + 29 * len(table), grid="x")
 
 
 def says_best(table: pd.DataFrame, metric: str) -> str:
@@ -99,7 +99,7 @@ def set_aside(reasons: dict[str, int], rows_in: int) -> go.Figure:
         title += f", most often: {ordered[-1][0]}"
     figure.update_xaxes(title="rows of the log")
     figure.update_yaxes(automargin=True)
-    return _finished(figure, title, height=150 + 40 * len(ordered), grid="x")
+    return finished(figure, title, height=150 + 40 * len(ordered), grid="x")
 
 
 def days(table: pd.DataFrame, column: str) -> go.Figure:
@@ -121,7 +121,7 @@ def days(table: pd.DataFrame, column: str) -> go.Figure:
     figure.update_layout(barmode="stack", bargap=0.25)
     figure.update_xaxes(title="day", type="date", **_day_ticks(table["day"]))
     figure.update_yaxes(title=f"{column} a day")
-    return _finished(figure, title, legend=True)
+    return finished(figure, title, legend=True)
 
 
 def _day_ticks(days: pd.Series) -> dict:
@@ -145,13 +145,14 @@ def popularity(table: pd.DataFrame, share: float) -> go.Figure:
             marker={"color": colour, "size": 5, "opacity": 0.75},
             hovertemplate=f"rank %{{x:,}}<br>%{{y:,}} {column}<extra></extra>",
         )
-    figure.update_xaxes(title="article's rank by exposures (log scale)", type="log", **_decades(table["rank"]))
+    figure.update_xaxes(title="article's rank by exposures (log scale)", type="log", **decades(table["rank"]))
     top = table[["exposures", "clicks"]].max(axis=None) if len(table) else 1
-    figure.update_yaxes(title="count per article (log scale)", type="log", **_decades(pd.Series([top])))
-    return _finished(figure, f"A tenth of the articles takes {share:.0%} of the exposures", legend=True)
+    figure.update_yaxes(title="count per article (log scale)", type="log", **decades(pd.Series([top])))
+    return finished(figure, f"A tenth of the articles takes {share:.0%} of the exposures", legend=True)
 
 
-def _decades(values: pd.Series) -> dict:
+def decades(values: pd.Series) -> dict:
+    """Ticks of a logarithmic axis at the powers of ten, as far as `values` go."""
     decades = int(np.ceil(np.log10(max(values.max(), 10)))) if len(values) else 1
     ticks = [10**power for power in range(decades + 1)]
     return {"tickvals": ticks, "ticktext": [f"{tick:,}" for tick in ticks]}
@@ -194,7 +195,7 @@ def deciles(table: pd.DataFrame, strategies: dict[str, str]) -> go.Figure:
     figure.update_xaxes(title=_says_groups(table), tickvals=place, ticktext=ticks, tickangle=0)
     figure.update_yaxes(title="share of the negatives", tickformat=".0%", rangemode="tozero")
     # a phone has one legend entry a line
-    return _finished(figure, says_deciles(table, list(strategies)), legend=True, height=360 + 13 * len(strategies))
+    return finished(figure, says_deciles(table, list(strategies)), legend=True, height=360 + 13 * len(strategies))
 
 
 def _decile_name(decile: int) -> str:
@@ -230,7 +231,7 @@ def field_weights(table: pd.DataFrame) -> go.Figure:
         rows = table[table["side"] == side][::-1]
         figure.add_bar(
             x=rows["weight"],
-            y=[f"{side[:-1]} · {_short(field)}" for field in rows["field"]],
+            y=[f"{side[:-1]} · {short(field)}" for field in rows["field"]],
             orientation="h",
             name=side,
             marker_color=colour,
@@ -241,7 +242,7 @@ def field_weights(table: pd.DataFrame) -> go.Figure:
         )
     figure.update_xaxes(title="mean gate of the field", rangemode="tozero")
     figure.update_yaxes(automargin=True, ticklabelstandoff=6)
-    return _finished(figure, says_field_weights(table), height=130 + 27 * len(table), grid="x")
+    return finished(figure, says_field_weights(table), height=130 + 27 * len(table), grid="x")
 
 
 def says_field_weights(table: pd.DataFrame) -> str:
@@ -322,7 +323,7 @@ def scores(positive: dict, negative: dict) -> go.Figure:
     figure.update_yaxes(title="share of the pairs", tickformat=".0%")
     apart = _mean(positive) - _mean(negative)
     title = f"Clicked articles score {abs(apart):.2f} {'above' if apart >= 0 else 'below'} negatives on average"
-    return _finished(figure, title, legend=True)
+    return finished(figure, title, legend=True)
 
 
 def _mean(histogram: dict) -> float:
@@ -376,7 +377,7 @@ def recall_curves(curves: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(title="K, length of the recall list (log scale)", type="log", tickvals=ticks)
     figure.update_yaxes(title="recall@K, mean over users", tickformat=".0%", rangemode="tozero")
     # a phone has one legend entry a line
-    return _finished(figure, says_curves(curves), legend=True, height=400 + 13 * len(used))
+    return finished(figure, says_curves(curves), legend=True, height=400 + 13 * len(used))
 
 
 def says_curves(curves: pd.DataFrame) -> str:
@@ -418,16 +419,17 @@ def segments(table: pd.DataFrame, presets: dict[str, str], segment: str, metric:
             hovertemplate="%{fullData.name}<br>%{customdata[0]}: %{x:.1%} of %{customdata[1]} clicks<extra></extra>",
         )
     counts = table.drop_duplicates("part").set_index("part")["held_out_clicks"]
-    ticks = [f"{_short(part)}<br>{words.counted(int(counts[part]), 'click')}" for part in order]
+    ticks = [f"{short(part)}<br>{words.counted(int(counts[part]), 'click')}" for part in order]
     figure.update_yaxes(
         tickvals=[-place for place in range(len(order))], ticktext=ticks, automargin=True, zeroline=False
     )
     figure.update_xaxes(title=f"{metric} ({_INTERVAL})", tickformat=".0%", rangemode="tozero")
     height = 190 + len(order) * max(46, 16 * table["id"].nunique()) + 12 * table["id"].nunique()
-    return _finished(figure, says_segments(table, segment), legend=True, height=height, grid="x")
+    return finished(figure, says_segments(table, segment), legend=True, height=height, grid="x")
 
 
-def _short(text: object, longest: int = 18) -> str:
+def short(text: object, longest: int = 18) -> str:
+    """A label of at most so many letters, harmless to Plotly."""
     text = str(text)
     return words.as_html(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
@@ -448,7 +450,7 @@ def says_segments(table: pd.DataFrame, segment: str) -> str:
 
 def overlap(table: pd.DataFrame, k: int) -> go.Figure:
     """A square of shares: of the articles in either top K, those in both. `table` as `tables.overlap` makes it."""
-    names = [_short(name, 22) for name in table.index]
+    names = [short(name, 22) for name in table.index]
     values = table.to_numpy(float)
     text = [["" if np.isnan(value) else f"{value:.0%}" for value in row] for row in values]
     figure = go.Figure(
@@ -475,7 +477,7 @@ def overlap(table: pd.DataFrame, k: int) -> go.Figure:
         title = f"{pair} differ most: {apart[row, column]:.0%} of what is in either top {k} is in both"
     figure.update_xaxes(title="run", tickangle=-50, automargin=True, tickvals=names)
     figure.update_yaxes(title="run", autorange="reversed", automargin=True)
-    return _finished(figure, title, height=230 + 36 * len(names), grid="")
+    return finished(figure, title, height=230 + 36 * len(names), grid="")
 
 
 def _column(epochs: pd.DataFrame, name: str) -> pd.Series:
@@ -497,10 +499,11 @@ def _epoch_line(figure: go.Figure, epochs: pd.DataFrame, column: str, name: str,
 def _over_epochs(figure: go.Figure, epochs: pd.DataFrame, title: str, legend: bool = False) -> go.Figure:
     whole = {"dtick": 1} if len(epochs) <= 10 else {"nticks": 8}
     figure.update_xaxes(title="epoch", rangemode="tozero", **whole)
-    return _finished(figure, title, legend=legend)
+    return finished(figure, title, legend=legend)
 
 
-def _finished(figure: go.Figure, title: str, legend: bool = False, height: int = 340, grid: str = "y") -> go.Figure:
+def finished(figure: go.Figure, title: str, legend: bool = False, height: int = 340, grid: str = "y") -> go.Figure:
+    """What every figure ends with: its title, wrapped, a legend below if wanted, and margins that fit a phone too."""
     lines = textwrap.wrap(title, _TITLE_WIDTH)
     height += _TITLE_LINE * (len(lines) - 1) + (34 if legend else 0)
     figure.update_layout(

@@ -208,8 +208,8 @@ def history(dataset: Dataset, split: Split, user: int) -> pd.DataFrame:
     rows, times = rows[order], times[order]
     table = articles(dataset, dataset.exposures.article[rows])
     table["time"] = [words.day_time(int(time), dataset.timezone) for time in times]
-    table = _with_age(table, dataset, dataset.exposures.article[rows], times)
-    return _ordered(table, "time", "title", "category", *AGES, "article")
+    table = with_age(table, dataset, dataset.exposures.article[rows], times)
+    return ordered(table, "time", "title", "category", *AGES, "article")
 
 
 def recall_list(
@@ -222,8 +222,8 @@ def recall_list(
     table.insert(1, "hit", mine["hit"].to_numpy())
     table[score] = mine["score"].to_numpy()
     rows = mine["article"].to_numpy()
-    table = _with_age(table, dataset, rows, np.full(len(rows), split.cutoff or NO_TIME))
-    return _ordered(table, "rank", "hit", "title", "category", *AGES, score, "article")
+    table = with_age(table, dataset, rows, np.full(len(rows), split.cutoff or NO_TIME))
+    return ordered(table, "rank", "hit", "title", "category", *AGES, score, "article")
 
 
 def held_out_list(
@@ -242,8 +242,8 @@ def held_out_list(
     table.insert(1, "rank", place.astype("Int64").replace(0, pd.NA).to_numpy())
     table["why"] = [_why(row, k, score, last.iloc[0] if len(last) else np.nan) for row in mine.itertuples()]
     table["time"] = [words.day_time(int(time), dataset.timezone) for time in mine["time"]]
-    table = _with_age(table, dataset, mine["article"].to_numpy(), mine["time"].to_numpy())
-    return _ordered(table, "hit", "rank", "title", "category", "why", "time", *AGES, "article")
+    table = with_age(table, dataset, mine["article"].to_numpy(), mine["time"].to_numpy())
+    return ordered(table, "hit", "rank", "title", "category", "why", "time", *AGES, "article")
 
 
 def _why(click, k: int, score: str, last: float) -> str:
@@ -360,8 +360,8 @@ def drawn(dataset: Dataset, facts: TrainFacts, rows: np.ndarray, click: tuple[in
     table["exposures"], table["clicks"] = facts.counts.exposures[rows], facts.counts.clicks[rows]
     exposed = facts.counts.exposed.contains(np.full(len(rows), user), rows)
     table[TO_USER] = np.where(exposed, "✓", "")
-    table = _with_age(table, dataset, rows, np.full(len(rows), time))
-    return _ordered(table, "title", "flags", "category", *AGES, "exposures", "clicks", TO_USER)
+    table = with_age(table, dataset, rows, np.full(len(rows), time))
+    return ordered(table, "title", "flags", "category", *AGES, "exposures", "clicks", TO_USER)
 
 
 def negative_flags(facts: TrainFacts, rows: np.ndarray, user: int, positive: int) -> list[list[str]]:
@@ -388,7 +388,7 @@ def field_weights(weights: dict[str, dict[str, float]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["side", "field", "weight"])
 
 
-def _with_age(table: pd.DataFrame, dataset: Dataset, rows: np.ndarray, times: np.ndarray) -> pd.DataFrame:
+def with_age(table: pd.DataFrame, dataset: Dataset, rows: np.ndarray, times: np.ndarray) -> pd.DataFrame:
     """`table` with the age of articles `rows` at `times` (ms), in hours or days, whichever reads better.
 
     NaN where either time is unknown, below 0 for an article made later. No column where no age is known.
@@ -403,7 +403,8 @@ def _with_age(table: pd.DataFrame, dataset: Dataset, rows: np.ndarray, times: np
     return table.assign(**{AGES[0]: np.round(age) + 0.0})
 
 
-def _ordered(table: pd.DataFrame, *order: str) -> pd.DataFrame:
+def ordered(table: pd.DataFrame, *order: str) -> pd.DataFrame:
+    """The columns of `order` that the table has, in that order."""
     return table[[name for name in order if name in table]]
 
 

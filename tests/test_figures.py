@@ -184,11 +184,11 @@ def test_ages_are_in_the_unit_that_reads_best_and_unknown_ones_are_empty(tastefu
     created = tasteful_dataset.ctime[[1, 2]]
     rows = pd.DataFrame({"title": ["x", "y"]})
     hour = 3_600_000
-    young = tables._with_age(rows, tasteful_dataset, np.array([1, 2]), created + np.array([2, -3]) * hour)
-    old = tables._with_age(rows, tasteful_dataset, np.array([1, 2]), created + np.array([24, 480]) * 24 * hour)
+    young = tables.with_age(rows, tasteful_dataset, np.array([1, 2]), created + np.array([2, -3]) * hour)
+    old = tables.with_age(rows, tasteful_dataset, np.array([1, 2]), created + np.array([24, 480]) * 24 * hour)
     assert young["age (h)"].tolist() == [2, -3]
     assert old["age (days)"].tolist() == [24, 480]
-    assert list(tables._with_age(rows, tasteful_dataset, np.array([1, 2]), np.zeros(2))) == ["title"]
+    assert list(tables.with_age(rows, tasteful_dataset, np.array([1, 2]), np.zeros(2))) == ["title"]
 
 
 def test_an_outranked_click_shows_its_score_and_that_of_the_last_place():
