@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dssm_core.clicks import UserArticles
+from dssm_core.false_negatives import FalseNegatives
 from dssm_core.strategy import Draws, Sizes, Strategy
 from dssm_core.streaming import StreamingFrequency
 from dssm_core.training_data import Clicks
@@ -38,12 +39,24 @@ class Batches:
 
 
 class BatchMaker:
-    """Draws the negatives of an epoch's positives and packs both into `Batches` of `sizes`; `steps`: an epoch's."""
+    """Draws the negatives of an epoch's positives and packs both into `Batches` of `sizes`; `steps`: an epoch's.
 
-    def __init__(self, strategy: Strategy, clicked: UserArticles, sizes: Sizes, steps: int, mask_known: bool):
+    `false_negatives` counts what it draws that should not have been drawn, where somebody wants to know.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        clicked: UserArticles,
+        sizes: Sizes,
+        steps: int,
+        mask_known: bool,
+        false_negatives: FalseNegatives | None = None,
+    ):
         self._strategy = strategy
         self._clicked = clicked
         self._mask_known = mask_known
+        self._false_negatives = false_negatives
         self._sizes, self._size = sizes, sizes.batch
         self._memory = np.zeros((strategy.memory, sizes.batch), np.int32)
         self._step = 0
@@ -92,10 +105,13 @@ class BatchMaker:
         own = own.reshape(*users.shape, own.shape[1])
         known, log_q = [], []
         for step in range(len(users)):
-            known.append(self._known(users[step], self._columns(positives[step], shared[step])))
+            columns = self._columns(positives[step], shared[step])
+            known.append(self._known(users[step], columns))
             log_q.append(self._log_q(positives[step], shared[step], own[step], passing))
             if not passing:
                 self._remember(positives[step])
+                if self._false_negatives:
+                    self._false_negatives.count(users[step], columns, own[step], self._strategy.in_batch)
         before = clicks.before.reshape(*users.shape, 2)
         return Batches(users, positives, before, own, shared, self._padded(known), np.stack(log_q))
 

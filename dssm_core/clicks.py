@@ -50,7 +50,12 @@ class UserArticles:
 
     def flat(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """All articles of `users`, as (position in `users`, article) pairs: two arrays of equal length."""
+        rows, places = self.places(users)
+        return rows, self.articles[places]
+
+    def places(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same with the place of each pair in `articles` instead of the article."""
         counts = self.start[users + 1] - self.start[users]
         rows = np.repeat(np.arange(len(users)), counts)
         offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        return rows, self.articles[np.repeat(self.start[users], counts) + offsets]
+        return rows, np.repeat(self.start[users], counts) + offsets

@@ -28,7 +28,9 @@ class Evaluation:
     """What `evaluate` found. `lists` are as long as the largest K; the frames and dicts are those of a run's folder.
 
     `held_out`: one row a held-out click: user, article int32, time int64 (0 unknown), exact_rank int64 (0: does not
-    qualify), score float32, list_rank int32 (0: not in the list), reason str, in_pool, warm bool.
+    qualify), score float32, list_rank int32 (0: not in the list), reason str, in_pool, warm (the article was exposed in
+    train), warm_user (the user has a train click) bool; of our own
+    towers drawn int32: how often the article was a negative of the user's clicks while training.
     `per_user`: user int32, user_id str, held_out, in_pool, warm int32 counts, and a float64 column a metric
     ("recall@50").
     """
@@ -117,7 +119,7 @@ def _held_out(
     exact_rank, score = recommender.exact(users, articles)
     list_rank = _list_ranks(lists, users, articles, clicked.n_articles)
     in_pool = positions_in(split.pool, clicked.n_articles)[articles] >= 0
-    warm = popularity.exposures[articles] > 0
+    warm, warm_user = popularity.exposures[articles] > 0, clicked.counts()[users] > 0
     reason = reasons(
         k=lists.articles.shape[1],
         list_rank=list_rank,
@@ -126,10 +128,10 @@ def _held_out(
         score=score,
         last_score=lists.scores[np.searchsorted(lists.users, users), -1],
         warm_article=warm,
-        warm_user=clicked.counts()[users] > 0,
+        warm_user=warm_user,
     )
     ranks = {"exact_rank": exact_rank, "score": score, "list_rank": list_rank}
-    return clicks.assign(**ranks, reason=reason, in_pool=in_pool, warm=warm)
+    return clicks.assign(**ranks, reason=reason, in_pool=in_pool, warm=warm, warm_user=warm_user)
 
 
 def _list_ranks(lists: RecallLists, users: np.ndarray, articles: np.ndarray, n_articles: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from dssm_core.clicks import UserArticles
 from dssm_core.dataset import UNKNOWN, Dataset
 from dssm_core.intervals import jackknife, random_groups
 from dssm_core.mining import EarlierRun
+from dssm_core.popularity import later_clicks
 from dssm_core.split import Split
 from dssm_core.strategy import Strategy
 from dssm_core.train_counts import TrainCounts
@@ -46,11 +47,7 @@ class TrainFacts:
     def of(cls, dataset: Dataset, split: Split, counts: TrainCounts) -> "TrainFacts":
         """Collect them from a dataset, its split and its counts."""
         exposures = dataset.exposures
-        held_out = np.concatenate([split.validation, split.test])
-        held_out = held_out[exposures.click[held_out]]
-        later = UserArticles.from_pairs(
-            exposures.user[held_out], exposures.article[held_out], len(dataset.users), len(dataset.articles)
-        )
+        later = later_clicks(dataset, split)
         clicks = split.train[exposures.click[split.train]]
         start = np.searchsorted(exposures.user[clicks], np.arange(len(dataset.users) + 1))
         users = np.random.default_rng(0).permutation(np.flatnonzero(np.diff(start)).astype(np.int32))

@@ -1,6 +1,7 @@
 """Why a held-out click is not in the recall list: one reason per click."""
 
 import numpy as np
+import pandas as pd
 
 HIT = "hit"
 NOT_IN_POOL = "not in pool"
@@ -44,6 +45,24 @@ def reasons(
         (exact_rank <= k) & beats_last,
         ~warm_article,
         ~warm_user,
+    ]
+    return np.select(conditions, [np.array(reason, object) for reason in REASONS[:-1]], np.array(OUTRANKED, object))
+
+
+def reasons_at(held_out: pd.DataFrame, k: int) -> np.ndarray:
+    """The reason of each held-out click for lists of the first `k`: (m,) object array of str.
+
+    `held_out` is held_out.parquet, whose own reasons are those of the run's full lists; `k` is at most as long. A click
+    beyond the first `k` places has the first reason that holds there.
+    """
+    rank, found = held_out["list_rank"], held_out["reason"]
+    conditions = [
+        (rank > 0) & (rank <= k),
+        found == NOT_IN_POOL,
+        found == REMOVED_AS_SEEN,
+        (found == LOST_BY_INDEX) & (held_out["exact_rank"] <= k),
+        ~held_out["warm"],
+        ~held_out["warm_user"],
     ]
     return np.select(conditions, [np.array(reason, object) for reason in REASONS[:-1]], np.array(OUTRANKED, object))
 

@@ -17,12 +17,13 @@ from dssm_core.dataset import Dataset
 from dssm_core.earlier import earlier_run, first_stage, needs_earlier
 from dssm_core.errors import UserError
 from dssm_core.evaluation import evaluate, save_evaluation
+from dssm_core.false_negatives import FalseNegatives
 from dssm_core.features import make_features
 from dssm_core.health import health
 from dssm_core.indexes import INDEXES, describe_index
 from dssm_core.mining import EarlierRun
 from dssm_core.negatives import make_strategy
-from dssm_core.popularity import seen_clicks
+from dssm_core.popularity import later_clicks, seen_clicks
 from dssm_core.readiness import check_negatives
 from dssm_core.recommender import Recommender
 from dssm_core.retrieval import VectorRecommender
@@ -49,9 +50,10 @@ def carry_out(workspace: Workspace, run: Run, report: Callable[[dict], None]) ->
         _baseline(workspace, run, baseline, dataset, split, stages)
     if model:
         recommender, facts = model.carry_out()
+        _evaluate_and_save(run, recommender, dataset, split, facts, stages, model.false_negatives)
     else:
-        recommender, facts = BASELINES[config.model](dataset, split, config, np.random.default_rng(config.seed)), {}
-    _evaluate_and_save(run, recommender, dataset, split, facts, stages)
+        recommender = BASELINES[config.model](dataset, split, config, np.random.default_rng(config.seed))
+        _evaluate_and_save(run, recommender, dataset, split, {}, stages)
 
 
 class _TwoTowerJob:
@@ -70,7 +72,10 @@ class _TwoTowerJob:
         self._first = first_stage(self._config, len(counts.pool))
         if self._first:
             check_negatives(workspace, run.dataset, self._config, counts)
-        self._learner = _learner(self._features, self._data, self._first or self._config)
+        # DeepMatch draws where nobody can watch
+        watched = self._config.tower.kind != "deepmatch"
+        self.false_negatives = FalseNegatives(later_clicks(dataset, split), counts.clicked) if watched else None
+        self._learner = _learner(self._features, self._data, self._first or self._config, self.false_negatives)
 
     def carry_out(self) -> tuple[Recommender, dict]:
         """Train, in two stages where the first is to be mined, and be ready to recall."""
@@ -104,7 +109,7 @@ class _TwoTowerJob:
             np.flatnonzero(counts.clicked.counts()).astype(np.int32),
         )
         self._data = replace(self._data, counts=replace(counts, earlier=earlier))
-        self._learner = _learner(self._features, self._data, self._config)
+        self._learner = _learner(self._features, self._data, self._config, self.false_negatives)
 
 
 def _seen_features(config: Config) -> FeaturesConfig:
@@ -131,7 +136,7 @@ def _all_rows(table: pd.DataFrame) -> np.ndarray:
     return np.arange(len(table), dtype=np.int32)
 
 
-def _learner(features, data, config) -> Learner:
+def _learner(features, data, config, false_negatives) -> Learner:
     """Imported here so that a baseline's run does not pay for TensorFlow."""
     if config.tower.kind == "deepmatch":
         from dssm_core.deepmatch_learner import DeepMatchLearner
@@ -139,7 +144,7 @@ def _learner(features, data, config) -> Learner:
         return DeepMatchLearner(features, data, config)
     from dssm_core.sampled_learner import SampledLearner
 
-    return SampledLearner(features, data, make_strategy(data.counts, config.negatives), config)
+    return SampledLearner(features, data, make_strategy(data.counts, config.negatives), config, false_negatives)
 
 
 def _save_vectors(
@@ -168,10 +173,20 @@ def _facts(config, trained, user_vectors, pool_vectors, index, counts: TrainCoun
 
 
 def _evaluate_and_save(
-    run: Run, recommender: Recommender, dataset: Dataset, split: Split, facts: dict, stages: "_Stages"
+    run: Run,
+    recommender: Recommender,
+    dataset: Dataset,
+    split: Split,
+    facts: dict,
+    stages: "_Stages",
+    false_negatives: FalseNegatives | None = None,
 ) -> None:
     stages.begin("evaluate")
     evaluation = evaluate(recommender, dataset, split, run.config)
+    if false_negatives:
+        held_out = evaluation.held_out
+        drawn = false_negatives.times(held_out["user"].to_numpy(), held_out["article"].to_numpy())
+        evaluation = replace(evaluation, held_out=held_out.assign(drawn=drawn))
     stages.begin("save")
     extra = {"seconds": stages.seconds(), "peak_mb": peak_mb()}
     save_evaluation(run.folder, evaluation, {"health": None, "index": None, "negatives": None, **facts}, extra)

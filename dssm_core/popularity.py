@@ -39,6 +39,11 @@ def train_clicks(dataset: Dataset, split: Split) -> UserArticles:
     return _clicks_of(dataset, split.train)
 
 
+def later_clicks(dataset: Dataset, split: Split) -> UserArticles:
+    """The articles each user clicked in validation and test: what no strategy may know, and none should draw."""
+    return _clicks_of(dataset, np.concatenate([split.validation, split.test]))
+
+
 def _clicks_of(dataset: Dataset, rows: np.ndarray) -> UserArticles:
     exposures = dataset.exposures
     rows = rows[exposures.click[rows]]

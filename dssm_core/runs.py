@@ -24,6 +24,9 @@ from dssm_core.workspace import Workspace, new_id, read_json, write_json, writte
 
 ACTIVE = ("queued", "running")
 
+VERSION = 2
+"""Of what a run's files hold: 2 added to held_out.parquet how often a click was drawn as a negative."""
+
 _GRACE_SECONDS = 10.0
 
 
@@ -83,6 +86,8 @@ class Run:
     @cached_property
     def problem(self) -> str:
         """Why this version cannot read the run, or ""."""
+        if self._described.get("version", 1) < VERSION:
+            return "it was made by an earlier version, whose files lack what is shown of a run: train it again"
         try:
             unflatten(self._described["config"])
         except UserError as error:
@@ -183,7 +188,8 @@ def describe_run(folder: Path, dataset_id: str, config: Config, name: str, prese
     # last, since it is what makes the folder a run to others
     write_json(
         folder / "config.json",
-        {"dataset": dataset_id, "name": name, "preset": preset, "created": time.time(), "config": flatten(config)},
+        {"version": VERSION, "dataset": dataset_id, "name": name, "preset": preset, "created": time.time()}
+        | {"config": flatten(config)},
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from dssm_core.batches import BatchMaker
 from dssm_core.config import Config
+from dssm_core.false_negatives import FalseNegatives
 from dssm_core.features import Features
 from dssm_core.losses import log_probability, with_temperature
 from dssm_core.step import Step
@@ -21,9 +22,16 @@ _FIRST_STEPS = 8
 
 
 class SampledLearner:
-    """A two-tower model, its strategy and its compiled step."""
+    """A two-tower model, its strategy and its compiled step. `false_negatives` watches what is drawn."""
 
-    def __init__(self, features: Features, data: TrainingData, strategy: Strategy, config: Config):
+    def __init__(
+        self,
+        features: Features,
+        data: TrainingData,
+        strategy: Strategy,
+        config: Config,
+        false_negatives: FalseNegatives | None = None,
+    ):
         config = with_temperature(config, len(data.counts.pool))
         self.model = TwoTower(features, config.tower, config.seed, data.history)
         self._keep = keep_probability(data.counts.clicks, config.negatives.subsample)[data.clicks.articles]
@@ -34,7 +42,10 @@ class SampledLearner:
         strategy = replace(strategy, memory=min(strategy.memory, self.steps))
         sizes = strategy.sizes(config.negatives, self.batch)
         self._step = Step(self.model, config, log_probability(strategy.probability), strategy, sizes)
-        self._maker = BatchMaker(strategy, data.counts.clicked, sizes, self.steps, config.loss.mask_known)
+        self._false_negatives = false_negatives
+        self._maker = BatchMaker(
+            strategy, data.counts.clicked, sizes, self.steps, config.loss.mask_known, false_negatives
+        )
         self._rng = np.random.default_rng(config.seed)
         self._validation = self._validation_clicks(np.random.default_rng(config.split.seed))
         self._validation_seed = config.split.seed
@@ -56,10 +67,15 @@ class SampledLearner:
         return draws
 
     def validate(self) -> dict:
-        """Loss and cosines of the validation clicks among the batch that they were put in, and the temperature."""
+        """Loss and cosines of the validation clicks among the batch that they were put in; the temperature; the share
+        of this epoch's negatives that were false."""
         rows = min(self.batch, len(self._data.validation))
+        state = {
+            "temperature": self._step.temperature,
+            "false_negatives": self._false_negatives.epoch_share() if self._false_negatives else None,
+        }
         if not rows:
-            return {"validation_loss": None, "temperature": self._step.temperature}
+            return {"validation_loss": None, **state}
         # packed anew each time, since the memory and a streamed ln q change; the draws stay the same
         batch = self._maker.one(self._validation, np.random.default_rng(self._validation_seed))
         loss, positive, negative = self._step.score(batch)
@@ -67,7 +83,7 @@ class SampledLearner:
             "validation_loss": float(loss[:rows].mean()),
             "positive_scores": _histogram(positive[:rows]),
             "negative_scores": _histogram(negative),
-            "temperature": self._step.temperature,
+            **state,
         }
 
     def facts(self) -> dict:

@@ -58,8 +58,8 @@ class Learner(Protocol):
         ...
 
     def validate(self) -> dict:
-        """`validation_loss`, and where they can be had the histograms `positive_scores` and `negative_scores` and the
-        `temperature`."""
+        """`validation_loss`, and where they can be had the histograms `positive_scores` and `negative_scores`, the
+        `temperature` and `false_negatives`, the share of the last epoch's negatives that their user clicks later."""
         ...
 
     def facts(self) -> dict:

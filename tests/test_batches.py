@@ -5,6 +5,7 @@ from dssm_core.batches import BatchMaker
 from dssm_core.clicks import UserArticles
 from dssm_core.config import Config, with_settings
 from dssm_core.errors import UserError
+from dssm_core.false_negatives import FalseNegatives
 from dssm_core.negatives import make_strategy
 from dssm_core.train_counts import TrainCounts
 from dssm_core.training_data import Clicks
@@ -17,14 +18,15 @@ def clicked(rng):
     return UserArticles.from_pairs(rng.integers(1, N_USERS, 90), rng.integers(1, 15, 90), N_USERS, N_ARTICLES)
 
 
-def maker(clicked, *settings, size=16):
+def maker(clicked, *settings, size=16, false_negatives=None):
     config = with_settings(Config(), settings)
     clicks = np.bincount(clicked.articles, minlength=N_ARTICLES)
     pool = np.arange(1, N_ARTICLES, dtype=np.int32)
     shown = UserArticles.from_pairs(np.arange(1, N_USERS), np.full(N_USERS - 1, 17), N_USERS, N_ARTICLES)
     counts = TrainCounts(pool, clicks + 1, clicks, clicked, shown)
     strategy = make_strategy(counts, config.negatives)
-    return BatchMaker(strategy, clicked, strategy.sizes(config.negatives, size), 6, config.loss.mask_known)
+    sizes = strategy.sizes(config.negatives, size)
+    return BatchMaker(strategy, clicked, sizes, 6, config.loss.mask_known, false_negatives)
 
 
 def clicks_of(clicked):
@@ -157,3 +159,35 @@ def test_a_mistake_while_preparing_reaches_the_caller(clicked, rng):
     broken._clicked = None
     with pytest.raises(AttributeError):
         epoch(broken, clicked, rng)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("negatives.strategy=in_batch",),
+        ("negatives.strategy=uniform", "negatives.k=3"),
+        ("negatives.strategy=uniform", "negatives.shared=12"),
+        ("negatives.strategy=mixed", "negatives.blend_share=0.4"),
+        ("negatives.strategy=cross_batch", "negatives.memory=3"),
+    ],
+    ids=["in_batch", "own", "shared", "mixed", "cross_batch"],
+)
+def test_a_later_clicks_draws_are_counted_as_they_are_packed(clicked, rng, settings):
+    later = UserArticles.from_pairs(rng.integers(1, N_USERS, 60), rng.integers(1, 20, 60), N_USERS, N_ARTICLES)
+    watch = FalseNegatives(later, clicked)
+    _, calls = epoch(maker(clicked, *settings, false_negatives=watch), clicked, rng)
+    expected, memory = np.zeros((N_USERS, N_ARTICLES), int), np.zeros((3, 16), int)
+    in_batch = not any("uniform" in setting for setting in settings)
+    steps = [(call, step) for call in calls for step in range(len(call))]
+    for number, (call, step) in enumerate(steps):
+        batch = call.positives[step] if in_batch else []
+        old = memory.ravel() if "negatives.memory=3" in settings else []
+        for row, user in enumerate(call.users[step]):
+            for article in [*batch, *call.shared[step], *old, *call.own[step, row]]:
+                expected[user, int(article)] += 1
+        memory[number % 3] = call.positives[step]
+    users, articles = later.flat(np.arange(N_USERS))
+    new = ~clicked.contains(users, articles)
+    expected = expected[users, articles] * new
+    assert expected.sum() > 0
+    np.testing.assert_array_equal(watch.times(users, articles), expected)

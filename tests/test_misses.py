@@ -1,7 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from dssm_core.misses import REASONS, counts, reasons
+from dssm_core.misses import REASONS, counts, reasons, reasons_at
 
 MISSED = {
     "k": 10,
@@ -46,3 +47,29 @@ def test_counts_name_every_reason_in_order_and_add_up():
     found = counts(np.array(["hit", "outranked", "hit", "cold user"], object))
     assert tuple(found) == REASONS and sum(found.values()) == 4
     assert (found["hit"], found["cold user"], found["outranked"], found["not in pool"]) == (2, 1, 1, 0)
+
+
+HELD_OUT = pd.DataFrame(
+    [
+        # list_rank, exact_rank, reason, warm, warm_user, and the reason in lists of 10
+        (3, 3, "hit", True, True, "hit"),
+        (30, 30, "hit", True, True, "outranked"),
+        (30, 30, "hit", False, True, "cold article"),
+        (30, 30, "hit", True, False, "cold user"),
+        (0, 8, "lost by the index", True, True, "lost by the index"),
+        (0, 30, "lost by the index", True, True, "outranked"),
+        (0, 30, "lost by the index", False, True, "cold article"),
+        (0, 0, "not in pool", False, True, "not in pool"),
+        (0, 0, "removed as seen", True, True, "removed as seen"),
+        (0, 90, "outranked", True, True, "outranked"),
+    ],
+    columns=["list_rank", "exact_rank", "reason", "warm", "warm_user", "at_10"],
+)
+
+
+def test_in_a_shorter_list_a_click_has_the_first_reason_that_holds_there():
+    assert reasons_at(HELD_OUT, 10).tolist() == HELD_OUT["at_10"].tolist()
+
+
+def test_in_the_whole_list_the_reasons_are_those_of_the_run():
+    assert reasons_at(HELD_OUT, 50).tolist() == HELD_OUT["reason"].tolist()

@@ -50,6 +50,17 @@ def test_the_stages_are_those_of_the_table_of_contents(trained):
     ]
 
 
+def test_held_out_clicks_tell_how_often_they_were_negatives_and_epochs_how_many_were(trained):
+    run = open_run(trained, "taught")
+    held_out = run.held_out()
+    assert held_out["drawn"].sum() > 0
+    assert (held_out.loc[held_out["reason"] == "not in pool", "drawn"] == 0).all()
+    shares = [event["false_negatives"] for event in run.events() if event["type"] == "epoch"]
+    assert all(0 < share < 0.5 for share in shares)
+    popular = next(run for run in list_runs(trained) if run.model == "popular")
+    assert "drawn" not in popular.held_out()
+
+
 def test_recall_lists_hold_no_article_that_the_user_clicked_before_the_test(trained, tasteful_dataset):
     recall = open_run(trained, "taught").recall()
     exposures = tasteful_dataset.exposures

@@ -23,7 +23,7 @@ from dssm_core.runs import (
     start_run,
     write_status,
 )
-from dssm_core.workspace import Workspace, save_dataset
+from dssm_core.workspace import Workspace, read_json, save_dataset, write_json
 from tests.conftest import QUICK
 
 LONG = ("train.epochs=1000", "train.batch_size=2")
@@ -164,3 +164,10 @@ def test_a_run_of_another_version_is_told_and_the_others_stay_listed(tmp_path):
     assert "negatives.number" in states["old"].reason
     assert not open_run(workspace, "old").finished
     assert states["new"].state == "interrupted"
+
+
+def test_a_run_whose_files_lack_what_is_shown_now_is_told(tmp_path):
+    folder = Workspace(tmp_path, bundled=None).new_run_folder("old")
+    describe_run(folder, "d", Config(), "old", "")
+    write_json(folder / "config.json", {**read_json(folder / "config.json"), "version": 1})
+    assert "earlier version" in Run(folder).problem
