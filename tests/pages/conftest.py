@@ -5,6 +5,8 @@ import shutil
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -49,6 +51,8 @@ def _trained(home: Path, dataset: str, config: Config) -> None:
     write_json(
         folder / "config.json", {**described, "name": "my *run*", "preset": "in_batch", "config": flatten(trained)}
     )
+    held_out = pd.read_parquet(folder / "held_out.parquet")
+    held_out.assign(drawn=np.arange(len(held_out), dtype=np.int32) % 3).to_parquet(folder / "held_out.parquet")
     with (folder / "events.jsonl").open("w") as file:
         for event in some_events():
             file.write(json.dumps(event) + "\n")
@@ -65,6 +69,7 @@ def some_events() -> list[dict]:
         if step % 4 == 0:
             measured = {"loss": 3 - step / 8, "validation_loss": 3.1 - step / 8, "validation_recall@50": step / 100}
             health = {"distinct_users": 0.99, "mean_cosine": 0.2, "positive_scores": scores, "negative_scores": scores}
+            health |= {"false_negatives": 0.001 * step}
             events.append({"type": "epoch", "epoch": step // 4, "epochs": 2, **measured, **health})
     return events
 
