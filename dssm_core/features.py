@@ -160,7 +160,9 @@ def _chosen(wanted: list[str] | None, known: list[str], taken: list[str], side: 
 
 
 def _texts(column: pd.Series) -> pa.StringArray:
-    return pa.array(column, type=pa.string())
+    texts = pa.array(column, type=pa.string())
+    # a column of a large file comes in chunks
+    return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
 
 
 def _column(dataset: Dataset, name: str) -> pa.StringArray:

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -276,3 +277,17 @@ def test_nothing_is_fitted_on_test_rows(split):
     np.testing.assert_array_equal(one.slots, two.slots)
     np.testing.assert_array_equal(one.weights, two.weights)
     assert field(one, "key_words").values == ["unknown", "x", "y"]
+
+
+def test_columns_that_a_large_file_gives_in_chunks_are_read_like_whole_ones(split):
+    dataset = make_dataset(ROWS, WEIGHTED, USERS)
+    halves = {
+        name: pd.arrays.ArrowStringArray(pa.chunked_array([pa.array(column[:2]), pa.array(column[2:])]))
+        for name, column in dataset.articles.items()
+        if name != "ctime"
+    }
+    chunked = replace(dataset, articles=dataset.articles.assign(**halves))
+    config = FeaturesConfig(title=True, key_words=True)
+    one, two = (make_features(some, split, config).articles for some in (dataset, chunked))
+    assert one.fields == two.fields
+    np.testing.assert_array_equal(one.slots, two.slots)
