@@ -104,6 +104,9 @@ def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
 
     compare = add("compare", _compare, _human_compare, "compare runs with the first of them, user by user")
     compare.add_argument("runs", nargs="+", metavar="RUN")
+    compare.add_argument(
+        "--narrow", action="store_true", help="keep the users, clicks and candidate pools that unlike runs share"
+    )
 
     export = add("export", _export, _human_pairs, "vectors, index and recall lists with raw ids")
     export.add_argument("run")
@@ -239,7 +242,7 @@ def _recall(workspace: Workspace, options: argparse.Namespace) -> dict:
 def _compare(workspace: Workspace, options: argparse.Namespace) -> dict:
     from dssm_core.compare import compare_runs
 
-    return compare_runs([open_run(workspace, run) for run in options.runs])
+    return compare_runs(workspace, [open_run(workspace, run) for run in options.runs], options.narrow)
 
 
 def _export(workspace: Workspace, options: argparse.Namespace) -> dict:
@@ -307,10 +310,17 @@ def _human_recall(result: dict) -> str:
 
 def _human_compare(result: dict) -> str:
     lines = []
-    for run, metrics in result["runs"].items():
-        lines += [run, *(f"  {name:<24} {_interval(metric)}" for name, metric in metrics.items())]
+    for group, metrics in result["runs"].items():
+        seeds = len(result["groups"][group])
+        lines += [group if seeds == 1 else f"{group} and {seeds - 1} of other seeds"]
+        lines += [f"  {name:<24} {_interval(metric)}" for name, metric in metrics.items()]
     lines += ["difference from the first run"] if result["differences"] else []
     lines += [f"  {row['run']}  {row['metric']:<14} {_interval(row)}" for row in result["differences"]]
+    covers = {row["covers"] for row in result["differences"]}
+    lines += [f"intervals cover {' or '.join(sorted(covers))}: seeds take runs of two or more"] if covers else []
+    lines += ["why held-out clicks were missed, or not"]
+    for run, reasons in result["reasons"].items():
+        lines += [f"  {run}  " + ", ".join(f"{reason} {share:.1%}" for reason, share in reasons.items() if share)]
     return "\n".join(lines)
 
 

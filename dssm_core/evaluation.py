@@ -13,7 +13,7 @@ from dssm_core.config import Config
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.intervals import as_json, bootstrap_means, jackknife, random_groups
-from dssm_core.metrics import CATALOGUE_METRICS, METRICS
+from dssm_core.metrics import CATALOGUE_METRICS, METRICS, per_user_metrics
 from dssm_core.misses import HIT, counts, reasons
 from dssm_core.popularity import Popularity, train_clicks
 from dssm_core.recommender import RecallLists, Recommender
@@ -156,12 +156,7 @@ def _per_user(lists: RecallLists, held_out: pd.DataFrame, dataset: Dataset, conf
             "warm": groups["warm"].sum().to_numpy(np.int32),
         }
     )
-    found = held_out[held_out["list_rank"] > 0]
-    hits = np.zeros(lists.articles.shape, bool)
-    hits[np.searchsorted(lists.users, found["user"].to_numpy()), found["list_rank"].to_numpy() - 1] = True
-    held = frame["held_out"].to_numpy()
-    values = {f"{name}@{k}": metric(hits, held, k) for name, metric in METRICS.items() for k in config.eval.k}
-    return frame.assign(**values)
+    return frame.merge(per_user_metrics(held_out, config.eval.k), on="user", validate="one_to_one")
 
 
 def _user_metrics(per_user: pd.DataFrame, config: Config, rng: np.random.Generator) -> dict[str, dict]:

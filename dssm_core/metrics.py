@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 
 UserMetric = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 CatalogueMetric = Callable[[np.ndarray, np.ndarray], float]
@@ -50,6 +51,22 @@ def _defined(values: np.ndarray, held_out: np.ndarray) -> np.ndarray:
 
 METRICS: dict[str, UserMetric] = {"recall": recall, "precision": precision, "hit": hit, "ndcg": ndcg, "mrr": mrr}
 """By name: (hits (n, K) bool by rank, held_out (n,) int counts, k ≤ K) → (n,) float64, NaN where held_out is 0."""
+
+
+def per_user_metrics(held_out: pd.DataFrame, ks: list[int]) -> pd.DataFrame:
+    """Every metric of `METRICS` at every k for each user with a click in `held_out`: columns user, "recall@50", ….
+
+    `held_out` has user and list_rank, a row a click: all of a run's, or some, such as those on one category. Users
+    ascend.
+    """
+    users, owner = np.unique(held_out["user"].to_numpy(), return_inverse=True)
+    ranks = held_out["list_rank"].to_numpy()
+    found = (ranks > 0) & (ranks <= max(ks))
+    hits = np.zeros((len(users), max(ks)), bool)
+    hits[owner[found], ranks[found] - 1] = True
+    held = np.bincount(owner, minlength=len(users))
+    values = {f"{name}@{k}": metric(hits, held, k) for name, metric in METRICS.items() for k in ks}
+    return pd.DataFrame({"user": users, **values})
 
 
 def coverage(recalled: np.ndarray, clicks: np.ndarray) -> float:

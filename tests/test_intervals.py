@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from dssm_core import intervals
-from dssm_core.intervals import as_json, bootstrap_means, bootstrap_ratios, jackknife, paired_difference, random_groups
+from dssm_core.intervals import as_json, bootstrap_means, bootstrap_ratios, jackknife, random_groups, two_way
 
 
 def test_the_value_is_the_mean_of_the_users_where_it_is_defined(rng):
@@ -50,7 +51,7 @@ def test_blocks_of_resamples_draw_every_user_n_times_on_average(rng, monkeypatch
 
 def test_a_paired_difference_does_not_see_what_users_share(rng):
     users = rng.normal(0, 10, (500, 1))
-    value, low, high = paired_difference(users + 0.1, users, 200, rng)
+    value, low, high = bootstrap_means(users + 0.1 - users, 200, rng)
     assert value[0] == pytest.approx(0.1) and high[0] - low[0] < 1e-9
 
 
@@ -76,3 +77,56 @@ def test_random_groups_differ_in_size_by_one_at_most(rng):
 
 def test_undefined_is_written_as_null():
     assert as_json(0.5, np.nan, np.inf) == {"value": 0.5, "low": None, "high": None}
+
+
+def test_the_variance_over_users_and_seeds_is_the_sum_of_both():
+    # seed means 1 and 3, user means 0, 2 and 4, and no interaction
+    values = (np.array([[-1.0], [1.0]]) + np.array([[0.0, 2.0, 4.0]]))[:, :, None]
+    value, low, high = two_way(values)
+    users, seeds = 4 / 3, 2 / 2
+    freedom = (users + seeds) ** 2 / (users**2 / 2 + seeds**2 / 1)
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(users + seeds)
+    assert value[0] == pytest.approx(2)
+    assert (low[0], high[0]) == pytest.approx((2 - half, 2 + half))
+
+
+def test_the_interaction_of_users_and_seeds_is_counted_once():
+    # every user moves with the seed, half of them up and half down: no seed is better than the other
+    values = np.array([[1.0, -1.0, 1.0, -1.0], [-1.0, 1.0, -1.0, 1.0]])[:, :, None]
+    value, low, high = two_way(values)
+    assert (value[0], low[0], high[0]) == (0, 0, 0)  # the users' means are all 0, and so are the seeds'
+
+
+def test_a_side_of_one_run_has_no_variance_of_seeds(rng):
+    values, baseline = rng.random((1, 40, 1)), rng.random((1, 40, 1))
+    value, _, high = two_way(values, baseline)
+    error = (values - baseline).std(ddof=1) / np.sqrt(40)
+    assert high[0] - value[0] == pytest.approx(stats.t.ppf(0.975, 39) * error)
+
+
+def test_one_user_has_no_interval_over_users_and_seeds():
+    value, low, high = two_way(np.array([[[1.0]], [[3.0]]]))
+    assert value[0] == 2 and np.isnan([low[0], high[0]]).all()
+
+
+@pytest.mark.parametrize(
+    ("seed_spread", "interaction"), [(0.02, 0.05), (0.005, 0.1), (0.0, 0.2)], ids=["seeds", "both", "interaction"]
+)
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_equal_strategies_are_called_different_in_2_to_8_percent(seed_spread, interaction, seeds):
+    rng, trials, users = np.random.default_rng(1), 1500, 150
+
+    def side():
+        noise = rng.normal(0, seed_spread, (seeds, 1, trials)) + rng.normal(0, interaction, (seeds, users, trials))
+        return shared + noise
+
+    shared = rng.normal(0, 0.3, (users, trials))
+    _, low, high = two_way(side(), side())
+    assert 0.02 <= ((low > 0) | (high < 0)).mean() <= 0.08
+
+
+def test_a_bootstrap_over_users_alone_calls_them_different_far_too_often():
+    rng, users = np.random.default_rng(1), 150
+    seeds = rng.normal(0, 0.02, (2, 1, 300)) + rng.normal(0, 0.05, (2, users, 300))
+    _, low, high = bootstrap_means(seeds[0] - seeds[1], 200, rng)
+    assert ((low > 0) | (high < 0)).mean() > 0.3
