@@ -135,11 +135,11 @@ def _recall(stamp: str, _run: Run) -> pd.DataFrame:
     return _run.recall()
 
 
-@st.cache_resource(max_entries=40, show_spinner=False)
+@st.cache_resource(max_entries=80, show_spinner=False)
 def _held_out(stamp: str, _run: Run) -> pd.DataFrame:
     return _run.held_out()
 
 
-@st.cache_resource(max_entries=40, show_spinner=False)
+@st.cache_resource(max_entries=80, show_spinner=False)
 def _per_user(stamp: str, _run: Run) -> pd.DataFrame:
     return _run.per_user()

@@ -1,19 +1,14 @@
 """Tables that the pages show and the figures draw: pure functions of datasets and runs' files."""
 
-from itertools import combinations
-
 import numpy as np
 import pandas as pd
 
-from dssm_core import compare
 from dssm_core.dataset import NO_TIME, UNKNOWN, Dataset
 from dssm_core.inspection import Shares, TrainFacts
 from dssm_core.split import Split
 from lab import palette, words
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_CURVE_KS = (1, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 1000, 2000, 5000, 10_000)
-_RESAMPLES = 200
 _HOUR_MS = 3_600_000
 _HOURS_READ_AS_DAYS = 96
 
@@ -69,45 +64,6 @@ def head_share(dataset: Dataset, share: float = 0.1) -> float:
     return float(counts[: max(1, round(share * len(counts)))].sum() / max(1, counts.sum()))
 
 
-def recall_curves(held_out: dict[str, pd.DataFrame], longest: dict[str, int], presets: dict[str, str]) -> pd.DataFrame:
-    """Recall at many K of several runs, each up to its longest: columns run, preset, k, value, low, high.
-
-    All three are keyed by the run's name: its held-out clicks, its largest K and its preset.
-    """
-    curves = []
-    for name, clicks in held_out.items():
-        ks = [k for k in _CURVE_KS if k < longest[name]] + [longest[name]]
-        curve = compare.recall_curve(clicks, ks, _RESAMPLES, np.random.default_rng(0))
-        curves.append(curve.assign(run=name, preset=presets[name]))
-    return pd.concat(curves, ignore_index=True)
-
-
-def overlap(recalls: dict[str, pd.DataFrame], k: int) -> pd.DataFrame:
-    """How alike the top-K lists of several runs are: a square table, run × run (by name), of Jaccard's measure."""
-    names = list(recalls)
-    table = pd.DataFrame(np.eye(len(names)), index=names, columns=names)
-    for one, other in combinations(names, 2):
-        table.loc[one, other] = table.loc[other, one] = compare.list_overlap(recalls[one], recalls[other], k)
-    return table
-
-
-def segments(metrics: dict[str, dict], names: dict[str, str], segment: str, metric: str) -> pd.DataFrame:
-    """One segmentation of several runs: columns id, run, value (the segment's), held_out_clicks, recall, low, high."""
-    rows = [
-        {
-            "id": id,
-            "run": names[id],
-            "part": row["value"],
-            "held_out_clicks": row["held_out_clicks"],
-            **_renamed(row[metric]),
-        }
-        for id in names
-        for row in metrics[id]["segments"]
-        if row["segment"] == segment and row.get(metric, {}).get("value") is not None
-    ]
-    return pd.DataFrame(rows, columns=["id", "run", "part", "held_out_clicks", "recall", "low", "high"])
-
-
 def best_baseline(table: pd.DataFrame) -> pd.Series | None:
     """The row of the best baseline in a table of `metric_rows`; None without one."""
     baselines = table[table["preset"].isin(palette.BASELINES)]
@@ -130,48 +86,38 @@ def configs(differing: pd.DataFrame) -> pd.DataFrame:
     return differing.set_index("key").T.rename_axis(None, axis=1).rename_axis("run").reset_index()
 
 
-def _renamed(metric: dict) -> dict:
-    return {"recall": metric["value"], "low": metric["low"], "high": metric["high"]}
+def leaderboard(
+    values: pd.DataFrame, differences: pd.DataFrame, names: dict[str, str], presets: dict[str, str], baseline: str
+) -> pd.DataFrame:
+    """The table people read, best first: each group's value and its difference from the baseline's, with intervals.
 
-
-def leaderboard(table: pd.DataFrame, differences: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """The table people read: each run's metric, its interval and its paired difference from the baseline run.
-
-    `table` is of `metric_rows`; `differences` is of compare.paired_differences, runs by id. A difference whose interval
-    excludes 0 is marked.
+    `values` and `differences` are of compare.group_values and compare.group_differences, for one metric. A difference
+    whose interval excludes 0 is marked. Columns id, run (name), preset, seeds, value, low, high, covers, difference,
+    difference_low, difference_high, difference_covers, verdict.
     """
-    by_id = differences.set_index("run")
-    return pd.DataFrame(
-        {
-            "run": table["run"],
-            "preset": table["preset"],
-            "value": table["value"],
-            "low": table["low"],
-            "high": table["high"],
-            "difference": [_difference(by_id, id, baseline, "value") for id in table["id"]],
-            "difference_low": [_difference(by_id, id, baseline, "low") for id in table["id"]],
-            "difference_high": [_difference(by_id, id, baseline, "high") for id in table["id"]],
-            "verdict": [_verdict(by_id, id, baseline) for id in table["id"]],
-        }
-    )
+    apart = differences.set_index("group")[["value", "low", "high", "covers"]]
+    apart.columns = ["difference", "difference_low", "difference_high", "difference_covers"]
+    table = values.rename(columns={"group": "id"}).join(apart, on="id")
+    table.insert(1, "run", table["id"].map(names))
+    table.insert(2, "preset", table["id"].map(presets))
+    table["verdict"] = [_verdict(row, baseline) for row in table.itertuples()]
+    table = table.sort_values("value", ascending=False, ignore_index=True)
+    return table.drop(columns=["metric", "users"])
 
 
-def _difference(by_id: pd.DataFrame, id: str, baseline: str, column: str) -> float:
-    return float(by_id.at[id, column]) if id != baseline and id in by_id.index else np.nan
-
-
-def _verdict(by_id: pd.DataFrame, id: str, baseline: str) -> str:
-    if id == baseline:
+def _verdict(row, baseline: str) -> str:
+    if row.id == baseline:
         return "the baseline"
-    if id not in by_id.index or pd.isna(by_id.at[id, "low"]):
+    if pd.isna(row.difference_low):
         return "n/a"
-    if by_id.at[id, "low"] > 0:
+    if row.difference_low > 0:
         return "▲ better"
-    return "▼ worse" if by_id.at[id, "high"] < 0 else "not told apart"
+    return "▼ worse" if row.difference_high < 0 else "not told apart"
 
 
 def readable(board: pd.DataFrame, metric: str, baseline: str) -> pd.DataFrame:
-    """A leaderboard as texts: run, the metric with its interval, the difference in points, the verdict."""
+    """A leaderboard as texts: run, the metric with its interval, the difference in points, the verdict, what the
+    interval of the difference covers."""
     return pd.DataFrame(
         {
             "run": board["run"],
@@ -180,6 +126,8 @@ def readable(board: pd.DataFrame, metric: str, baseline: str) -> pd.DataFrame:
                 "" if pd.isna(row.difference) else _points(row) for row in board.itertuples()
             ],
             "verdict": board["verdict"],
+            "seeds": board["seeds"],
+            "interval covers": board["difference_covers"].fillna(""),
         }
     )
 

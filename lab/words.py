@@ -118,6 +118,13 @@ def run_names(runs: list[Run]) -> dict[str, str]:
     return names
 
 
+def group_names(groups: dict[str, list[Run]]) -> dict[str, str]:
+    """A name per group of runs that differ by their seed alone, no two alike: the run's own, or what all share."""
+    names = run_names([runs[0] for runs in groups.values()])
+    shared = {group: f"{runs[0].preset or runs[0].model} · {len(runs)} seeds" for group, runs in groups.items()}
+    return _told_apart({group: shared[group] if len(runs) > 1 else names[group] for group, runs in groups.items()})
+
+
 def dataset_names(manifests: list[dict]) -> dict[str, str]:
     """A name per dataset id, no two alike: where names repeat, when it was made is added."""
     names = [manifest["name"] or manifest["id"] for manifest in manifests]

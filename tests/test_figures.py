@@ -174,10 +174,14 @@ def test_days_are_cut_in_the_dataset_s_time_zone(tasteful_dataset):
 
 
 def test_a_verdict_needs_an_interval_that_excludes_zero():
-    differences = pd.DataFrame({"run": ["a", "c"], "value": [0.1, -0.1], "low": [0.05, -0.2], "high": [0.15, 0.01]})
-    runs = pd.DataFrame([*RUNS.to_dict("records"), {**RUNS.iloc[0].to_dict(), "id": "c"}])
-    board = tables.leaderboard(runs, differences, "b")
+    values = pd.DataFrame({"group": ["a", "b", "c"], "value": [0.3, 0.2, 0.1], "low": 0.0, "high": 1.0})
+    values = values.assign(metric="recall@50", users=9, seeds=1, covers="users only")
+    apart = pd.DataFrame({"group": ["a", "c"], "value": [0.1, -0.1], "low": [0.05, -0.2], "high": [0.15, 0.01]})
+    names = {"a": "A", "b": "B", "c": "C"}
+    board = tables.leaderboard(values, apart.assign(covers="users only"), names, names, "b")
+    assert board["run"].tolist() == ["A", "B", "C"]
     assert board["verdict"].tolist() == ["▲ better", "the baseline", "not told apart"]
+    assert board["difference"].tolist() == pytest.approx([0.1, np.nan, -0.1], nan_ok=True)
 
 
 def test_ages_are_in_the_unit_that_reads_best_and_unknown_ones_are_empty(tasteful_dataset):

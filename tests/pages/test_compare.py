@@ -1,6 +1,9 @@
 import json
 import shutil
 
+import pandas as pd
+import pytest
+
 from dssm_core.workspace import read_json, write_json
 from tests.pages.conftest import TRAINED
 
@@ -25,11 +28,124 @@ def test_a_run_against_its_twin_differs_by_nothing(open_page, small_workspace):
     assert "+0.0 (+0.0 to +0.0)" in at.dataframe[0].value[column].tolist()
 
 
-def test_curves_segments_and_overlap_are_drawn(open_page, small_workspace):
-    at = open_page("pages/compare.py", small_workspace)
+VIEWS = {
+    "Leaderboard": 1,
+    "Curves": 1,
+    "Missed clicks": 2,
+    "Segments": 2,
+    "Popularity": 1,
+    "Overlap": 1,
+    "Negatives": 2,
+    "Configs": 0,
+}
+
+
+@pytest.mark.parametrize(("view", "charts"), VIEWS.items())
+def test_every_view_draws_its_charts_with_titles(open_page, small_workspace, view, charts):
+    at = open_page("pages/compare.py", small_workspace, view=view)
+    assert not at.exception
     titles = [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in at.get("plotly_chart")]
-    assert len(titles) == 4
+    assert len(titles) == charts
     assert all(titles)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_one_run_alone_is_shown_in_every_view(open_page, small_workspace, view):
+    at = open_page("pages/compare.py", small_workspace, compared=["popular-first"], view=view)
+    assert not at.exception and not at.error
+
+
+def test_runs_that_differ_by_seed_are_one_row_whose_interval_covers_seeds(open_page, small_workspace, tmp_path):
+    home = with_seeds(small_workspace, tmp_path)
+    ids = [TRAINED, "seed-1", "seed-2", "popular-first"]
+    at = open_page("pages/compare.py", home, compared=ids, baseline="popular-first")
+    board = at.dataframe[0].value.set_index("run")
+    assert board["seeds"].to_dict() == {"in_batch · 3 seeds": 3, "popular": 1}
+    assert board.at["in_batch · 3 seeds", "interval covers"] == "users and seeds"
+
+
+def test_single_runs_say_on_their_face_that_intervals_cover_users_only(open_page, small_workspace):
+    at = open_page("pages/compare.py", small_workspace, compared=[TRAINED, "popular-first"], baseline="popular-first")
+    assert set(at.dataframe[0].value["interval covers"]) == {"users only", ""}
+    assert any("covers users only" in caption.value for caption in at.caption)
+
+
+def test_a_filter_leaves_the_clicks_it_names_and_says_so(open_page, small_workspace):
+    whole = open_page("pages/compare.py", small_workspace)
+    picker = next(box for box in whole.multiselect if box.key == "article.cate")
+    filtered = open_page("pages/compare.py", small_workspace, **{"article.cate": picker.options[0]})
+    assert not filtered.exception
+    assert any(f"article cate {picker.options[0]}" in caption.value for caption in filtered.caption)
+    assert not filtered.dataframe[0].value.equals(whole.dataframe[0].value)
+
+
+def test_filters_that_leave_nobody_are_told(open_page, small_workspace):
+    at = open_page("pages/compare.py", small_workspace)
+    cities = next(box for box in at.multiselect if box.key == "user.city").options
+    held_out = pd.read_parquet(small_workspace / "runs" / TRAINED / "held_out.parquet")
+    users = pd.read_parquet(next((small_workspace / "datasets").iterdir()) / "users.parquet")
+    tested = set(users["city"].to_numpy()[held_out["user"].to_numpy()])
+    nobody = next(city for city in cities if city not in tested)
+    at = open_page("pages/compare.py", small_workspace, **{"user.city": nobody})
+    assert not at.exception
+    assert any("leave no held-out click" in info.value for info in at.info)
+
+
+def test_runs_of_different_splits_are_refused_with_the_reason_until_they_are_narrowed(
+    open_page, small_workspace, tmp_path
+):
+    home = shutil.copytree(small_workspace, tmp_path / "home")
+    other = shutil.copytree(home / "runs" / "popular-first", home / "runs" / "other")
+    described = read_json(other / "config.json")
+    write_json(other / "config.json", {**described, "config": described["config"] | {"pool.max_age_days": 2}})
+    at = open_page("pages/compare.py", home, compared=[TRAINED, "other"])
+    assert "pool\\.max\\_age\\_days" in at.warning[0].value
+    assert not at.dataframe
+    at.toggle(key="narrow").set_value(True).run()
+    assert not at.exception
+    assert len(at.dataframe[0].value) == 2
+    assert any("Narrowed to" in caption.value for caption in at.caption)
+
+
+def test_runs_that_are_not_finished_or_gone_are_told_by_name(open_page, small_workspace, tmp_path):
+    home = shutil.copytree(small_workspace, tmp_path / "home")
+    failed = shutil.copytree(home / "runs" / "popular-first", home / "runs" / "failed-one")
+    (failed / "manifest.json").unlink()
+    write_json(failed / "status.json", {"state": "failed", "reason": "no", "pid": 1, "updated": 0})
+    at = open_page("pages/compare.py", home, compared=[TRAINED, "failed-one", "gone-one"])
+    told = " ".join(info.value for info in at.info)
+    assert "failed\\-one is failed" in told and "gone\\-one is not in this workspace" in told
+    assert at.multiselect(key="compared").value == [TRAINED]
+
+
+def test_a_list_longer_than_the_pool_is_told(open_page, small_workspace, tmp_path):
+    home = shutil.copytree(small_workspace, tmp_path / "home")
+    for run in (home / "runs").iterdir():
+        described = read_json(run / "config.json")
+        write_json(run / "config.json", {**described, "config": described["config"] | {"eval.k": [5, 5000]}})
+    at = open_page("pages/compare.py", home, k="5000")
+    assert not at.exception
+    assert any("holds all that qualify" in caption.value for caption in at.caption)
+
+
+def test_the_report_holds_every_view_and_no_live_text_of_the_log(open_page, small_workspace, tmp_path):
+    from lab import compare_report
+
+    table = pd.DataFrame({"run": ["<script>alert(1)</script>"], "value": [1]})
+    page = compare_report.page("a <b>", [("Head <i>", ["one & two"], [table])])
+    assert (
+        "<script>alert" not in page and "a &lt;b&gt;" in page and "Head &lt;i&gt;" in page and "one &amp; two" in page
+    )
+    assert 'src="http' not in page
+
+
+def with_seeds(small_workspace, tmp_path):
+    home = shutil.copytree(small_workspace, tmp_path / "home")
+    for seed in (1, 2):
+        run = shutil.copytree(home / "runs" / TRAINED, home / "runs" / f"seed-{seed}")
+        described = read_json(run / "config.json")
+        write_json(run / "config.json", {**described, "config": described["config"] | {"seed": seed}})
+    return home
 
 
 def test_choosing_another_dataset_chooses_its_runs(open_page, small_workspace, tmp_path):
