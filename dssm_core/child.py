@@ -1,4 +1,4 @@
-"""The process of one run: `python -m dssm_core.child HOME RUN`. Its parent holds no strings; see runs.py."""
+"""The process of one run: `python -m dssm_core.child HOME RUN [beside]`. Its parent holds no strings; see runs.py."""
 
 import fcntl
 import signal
@@ -15,16 +15,16 @@ class Cancelled(BaseException):
     """Raised where the process is when it is told to stop."""
 
 
-def main(home: str, run_id: str) -> int:
-    """Wait for a place, carry the run out and say how it ended."""
+def main(home: str, run_id: str, turn: str = "alone") -> int:
+    """Wait for a place, carry the run out and say how it ended. `turn`: alone, or beside others of the same sweep."""
     workspace = Workspace(home)
     run = Run(workspace.home / "runs" / run_id)
     report = EventLog(run.folder / "events.jsonl")
     signal.signal(signal.SIGTERM, _cancel)
     try:
-        with (workspace.home / "runs" / ".turn").open("w") as turn:
+        with (workspace.home / "runs" / ".turn").open("w") as lock:
             # runs take turns: training uses all cores, so two at once are slower than one after the other
-            fcntl.flock(turn, fcntl.LOCK_EX)
+            fcntl.flock(lock, fcntl.LOCK_SH if turn == "beside" else fcntl.LOCK_EX)
             write_status(run.folder, "running")
             from dssm_core.pipeline import carry_out
 

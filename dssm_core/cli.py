@@ -87,8 +87,18 @@ def _add_train_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     train.add_argument("--seed", type=int)
     train.add_argument("--name", default="", help="a label")
     train.add_argument("--detach", action="store_true", help="return at once; the run goes on by itself")
+    sweep = add("sweep", _sweep, _human_sweep, "train presets × seeds on one split with the same budget")
+    sweep.add_argument("--dataset", required=True, metavar="ID")
+    sweep.add_argument("--presets", required=True, metavar="A,B,…", help="see `presets`")
+    sweep.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each preset; default 3")
+    sweep.add_argument("--set", nargs="+", default=[], metavar="key=value", action="extend", help="for all runs")
+    sweep.add_argument("--positives", type=int, metavar="N", help="clicks each run sees; default 16 × the train clicks")
+    sweep.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at work at once; default 1")
+    sweep.add_argument("--name", default="", help="a label")
+    sweep.add_argument("--detach", action="store_true", help="return at once; the sweep goes on by itself")
     add("runs", _runs, _human_runs, "list runs")
-    add("cancel", _cancel, _human_pairs, "stop a queued or running run").add_argument("run")
+    add("sweeps", _sweeps, _human_sweeps, "list sweeps")
+    add("cancel", _cancel, _human_pairs, "stop a queued or running run, or a sweep").add_argument("run")
 
 
 def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -221,6 +231,70 @@ def _follow(run: Run, quiet: bool) -> None:
         raise UserError(f"run {run.id} {state.state}: {state.reason}")
 
 
+def _sweep(workspace: Workspace, options: argparse.Namespace) -> dict:
+    from dssm_core.sweeps import start_sweep
+
+    presets = list(dict.fromkeys(name for name in options.presets.split(",") if name))
+    sweep = start_sweep(
+        workspace,
+        options.dataset,
+        presets,
+        options.seeds,
+        settings=options.set,
+        positives=options.positives,
+        jobs=options.jobs,
+        name=options.name,
+    )
+    if not options.detach:
+        _follow_sweep(sweep, options.json)
+    return _told(sweep)
+
+
+def _follow_sweep(sweep, quiet: bool) -> None:
+    """Show how many runs are done and when all will be; Ctrl-C cancels the sweep. A UserError if none finished."""
+    from dssm_core.sweeps import cancel_sweep
+
+    try:
+        with tqdm(total=1.0, disable=quiet or None, bar_format="{desc} {percentage:3.0f}% |{bar}| {postfix}") as bar:
+            while (state := sweep.state()).state in ACTIVE:
+                left = f", {state.eta_s / 60:.0f} min left" if state.eta_s is not None else ""
+                bar.set_description(state.stage, refresh=False)
+                bar.set_postfix_str(f"{time.time() - sweep.created:.0f} s{left}", refresh=False)
+                bar.update(max(0.0, (state.progress or 0) - bar.n))
+                bar.refresh()
+                time.sleep(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        cancel_sweep(sweep)
+        raise
+    if state.state != "finished":
+        raise UserError(f"sweep {sweep.id} {state.state}: {state.reason}")
+
+
+def _told(sweep) -> dict:
+    """A sweep with its runs, and the metrics of those that are finished."""
+    state, rows = sweep.state(), []
+    runs = {run.id: run for run in sweep.runs()}
+    for planned in sweep.planned:
+        run = runs.get(planned["run"])
+        row = {key: planned[key] for key in ("run", "preset", "seed", "positives")}
+        row["state"] = run.state().state if run else "planned"
+        rows.append(row | ({"metrics": run.metrics()["metrics"]} if run and run.finished else {}))
+    told = {"sweep": sweep.id, "dataset": sweep.dataset, "state": state.state, "reason": state.reason}
+    return told | {"positives": sweep.positives, "runs": rows}
+
+
+def _sweeps(workspace: Workspace, options: argparse.Namespace) -> dict:
+    from dssm_core.sweeps import list_sweeps
+
+    listed = [(sweep, sweep.state()) for sweep in list_sweeps(workspace)]
+    return {
+        "sweeps": [
+            {"id": sweep.id, "name": sweep.name, "dataset": sweep.dataset, "state": state.state, "done": state.stage}
+            for sweep, state in listed
+        ]
+    }
+
+
 def _evaluate(workspace: Workspace, options: argparse.Namespace) -> dict:
     from dssm_core.answers import evaluate_run
 
@@ -254,6 +328,12 @@ def _export(workspace: Workspace, options: argparse.Namespace) -> dict:
 
 
 def _cancel(workspace: Workspace, options: argparse.Namespace) -> dict:
+    from dssm_core.sweeps import cancel_sweep, open_sweep
+
+    if any(folder.name == options.run for folder in workspace.sweep_folders()):
+        sweep = open_sweep(workspace, options.run)
+        cancel_sweep(sweep)
+        return {"sweep": sweep.id, "state": sweep.state().state}
     run = open_run(workspace, options.run)
     cancel_run(run)
     return {"run": run.id, "state": run.state().state}
@@ -295,6 +375,23 @@ def _human_metrics(result: dict) -> str:
         lines += ["  so few users say little: cut the log another way, such as split.kind=random or leave_last"]
     lines += [f"  {name:<24} {_interval(metric)}" for name, metric in result["metrics"].items()]
     return "\n".join(lines)
+
+
+def _human_sweep(result: dict) -> str:
+    lines = [f"sweep {result['sweep']}: {result['state']}{', ' + result['reason'] if result['reason'] else ''}"]
+    for row in result["runs"]:
+        metrics = {name: one for name, one in row.get("metrics", {}).items() if name.startswith("recall@")}
+        told = "  ".join(f"{name} {_interval(metric)}" for name, metric in metrics.items()) or row["state"]
+        lines += [f"  {row['run'] or '-':<22} {row['preset']:<22} seed {row['seed']}  {told}"]
+    return "\n".join([*lines, "compare them: python -m dssm_core compare " + " ".join(_finished_ids(result))])
+
+
+def _finished_ids(result: dict) -> list[str]:
+    return [row["run"] for row in result["runs"] if "metrics" in row]
+
+
+def _human_sweeps(result: dict) -> str:
+    return _table(result["sweeps"], ("id", "name", "dataset", "state", "done")) or "no sweeps yet"
 
 
 def _human_recall(result: dict) -> str:

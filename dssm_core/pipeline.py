@@ -1,5 +1,6 @@
 """The whole job: load → split → features → negatives → train → embed → index → retrieve → evaluate → save."""
 
+import fcntl
 import resource
 import sys
 import time
@@ -46,8 +47,7 @@ def carry_out(workspace: Workspace, run: Run, report: Callable[[dict], None]) ->
     # what a config asks of a log that it does not have is refused before anything slow
     model = _TwoTowerJob(workspace, run, dataset, split, stages) if config.model == "two_tower" else None
     stages.begin("baselines")
-    for baseline in BASELINES:
-        _baseline(workspace, run, baseline, dataset, split, stages)
+    _baselines(workspace, run, dataset, split, stages)
     if model:
         recommender, facts = model.carry_out()
         _evaluate_and_save(run, recommender, dataset, split, facts, stages, model.false_negatives)
@@ -193,6 +193,14 @@ def _evaluate_and_save(
     stages.report({"type": "finished"})
     write_status(run.folder, "finished")
     write_manifest(run.folder)
+
+
+def _baselines(workspace: Workspace, run: Run, dataset: Dataset, split: Split, stages: "_Stages") -> None:
+    """Add the runs of the baselines that are not there yet; of runs at once, one computes them and the others wait."""
+    with (workspace.home / "runs" / ".baselines").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for baseline in BASELINES:
+            _baseline(workspace, run, baseline, dataset, split, stages)
 
 
 def _baseline(workspace: Workspace, run: Run, baseline: str, dataset: Dataset, split: Split, stages: "_Stages") -> None:

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -198,42 +200,68 @@ def write_status(folder: Path, state: str, reason: str = "") -> None:
     write_json(folder / "status.json", {"state": state, "reason": reason, "pid": os.getpid(), "updated": time.time()})
 
 
-def start_run(workspace: Workspace, dataset_id: str, config: Config, name: str = "", preset: str = "") -> Run:
-    """Start a run as a process of its own that outlives this one; it waits for the runs before it."""
+def start_run(
+    workspace: Workspace, dataset_id: str, config: Config, name: str = "", preset: str = "", beside: bool = False
+) -> Run:
+    """Start a run as a process of its own that outlives this one; it waits for the runs before it.
+
+    `beside`: it shares its turn with others that were started so, as the jobs of a sweep are.
+    """
     workspace.dataset_folder(dataset_id)
     folder = workspace.new_run_folder(new_id())
-    with (folder / "lock").open("w") as lock, (folder / "log.txt").open("w") as log:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        label = config.negatives.strategy if config.model == "two_tower" else config.model
+    label = config.negatives.strategy if config.model == "two_tower" else config.model
+    with held_lock(folder) as lock:
         describe_run(folder, dataset_id, config, name or preset or label, preset)
-        # the process inherits the lock itself, so there is no moment at which nobody holds it
+        arguments = [str(workspace.home), folder.name, *(["beside"] if beside else [])]
+        start_process(folder, "dssm_core.child", arguments, lock)
+    return Run(folder)
+
+
+@contextmanager
+def held_lock(folder: Path) -> Iterator[int]:
+    """Hold a folder's lock while the body runs; yields its file's number, to hand on to a process."""
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock.fileno()
+
+
+def start_process(folder: Path, module: str, arguments: list[str], lock: int) -> None:
+    """Start `python -m module` in a session of its own, its output in the folder's log.txt and its number in pid.
+
+    It inherits the lock itself, so there is no moment at which nobody holds it.
+    """
+    with (folder / "log.txt").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "dssm_core.child", str(workspace.home), folder.name],
+            [sys.executable, "-m", module, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            pass_fds=[lock.fileno()],
+            pass_fds=[lock],
             start_new_session=True,
             cwd=Path(__file__).parent.parent,
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
         )
-        with written(folder / "pid") as beside:
-            beside.write_text(str(process.pid))
-    return Run(folder)
+    with written(folder / "pid") as beside:
+        beside.write_text(str(process.pid))
 
 
 def cancel_run(run: Run) -> None:
     """Stop a queued or running run: a flag, SIGTERM to its process group, then SIGKILL. Others stay as they are."""
     if run.state().state not in ACTIVE:
         return
-    (run.folder / "cancel").touch()
-    group = int((run.folder / "pid").read_text())
-    for way in (signal.SIGTERM, signal.SIGKILL):
-        _signal(group, way)
-        if _gone_within(run.folder, _GRACE_SECONDS):
-            break
+    stop_process(run.folder)
     if run.state().state == "interrupted":
         write_status(run.folder, "cancelled", "cancelled")
+
+
+def stop_process(folder: Path) -> None:
+    """Stop the process that holds a folder's lock, and all that it started in its session."""
+    (folder / "cancel").touch()
+    group = int((folder / "pid").read_text())
+    for way in (signal.SIGTERM, signal.SIGKILL):
+        _signal(group, way)
+        if _gone_within(folder, _GRACE_SECONDS):
+            break
 
 
 def delete_run(workspace: Workspace, run: Run) -> None:

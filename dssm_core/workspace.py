@@ -118,6 +118,22 @@ class Workspace:
             folder for root in self._roots for folder in _folders(root / "runs") if (folder / "config.json").exists()
         ]
 
+    def sweep_folders(self) -> list[Path]:
+        """Folders of all sweeps, newest first."""
+        return [folder for folder in _folders(self.home / "sweeps") if (folder / "sweep.json").exists()]
+
+    def sweep_folder(self, sweep_id: str) -> Path:
+        """The folder of a sweep; a UserError names an id that is not there."""
+        return self._find("sweeps", sweep_id)
+
+    def new_sweep_folder(self, sweep_id: str) -> Path:
+        """Make and return the folder of a sweep to be."""
+        return _made(self.home / "sweeps" / sweep_id)
+
+    def delete_sweep(self, sweep_id: str) -> None:
+        """Remove a sweep; its runs stay."""
+        self._delete("sweeps", sweep_id)
+
     def delete_run(self, run_id: str) -> None:
         """Remove a run of this workspace (not a bundled one)."""
         self._delete("runs", run_id)

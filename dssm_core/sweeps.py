@@ -1,0 +1,214 @@
+"""Sweeps: presets × seeds on one dataset and split, each seeing as many positives, carried out one after the other.
+
+A sweep is a process of its own that starts its runs when their turn comes; like a run it is watched through its files.
+"""
+
+import time
+from functools import cached_property
+from pathlib import Path
+
+from dssm_core.config import Config, flatten, unflatten, with_settings
+from dssm_core.earlier import first_stage
+from dssm_core.errors import UserError
+from dssm_core.presets import find_preset
+from dssm_core.readiness import check
+from dssm_core.runs import ACTIVE, Run, RunState, held_lock, is_locked, start_process, stop_process, write_status
+from dssm_core.split import make_split
+from dssm_core.subsampling import keep_probability
+from dssm_core.train_counts import TrainCounts, count_train
+from dssm_core.workspace import Workspace, load_dataset, new_id, read_json, write_json
+
+DEFAULT_EPOCHS = 16
+"""Without a budget of its own a sweep's runs see each train click so many times."""
+
+
+class Sweep:
+    """A sweep as its folder shows it."""
+
+    def __init__(self, workspace: Workspace, folder: Path):
+        self.workspace = workspace
+        self.folder = folder
+        self.id = folder.name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sweep) and self.folder == other.folder
+
+    def __hash__(self) -> int:
+        return hash(self.folder)
+
+    @cached_property
+    def _described(self) -> dict:
+        return read_json(self.folder / "sweep.json")
+
+    @property
+    def name(self) -> str:
+        """Its label."""
+        return self._described["name"] or ", ".join(self._described["presets"])
+
+    @property
+    def dataset(self) -> str:
+        """Id of its dataset."""
+        return self._described["dataset"]
+
+    @property
+    def jobs(self) -> int:
+        """How many runs are at work at once."""
+        return self._described["jobs"]
+
+    @property
+    def positives(self) -> int:
+        """How many positives each run is to see."""
+        return self._described["positives"]
+
+    @property
+    def created(self) -> float:
+        """When it was made, Unix seconds."""
+        return self._described["created"]
+
+    @property
+    def planned(self) -> list[dict]:
+        """One dict a run: preset, seed, config (dotted keys), positives (that it sees) and run: its id, "" before its
+        turn."""
+        started = self._started()
+        return [{**plan, "run": started.get(str(place), "")} for place, plan in enumerate(self._described["planned"])]
+
+    def runs(self) -> list[Run]:
+        """Those that were started and not deleted since."""
+        known = {folder.name: folder for folder in self.workspace.run_folders()}
+        return [Run(known[plan["run"]]) for plan in self.planned if plan["run"] in known]
+
+    def state(self) -> RunState:
+        """What it is doing, or how it ended; `stage` says how many of its runs are done, `eta_s` when all will be."""
+        status, planned = read_json(self.folder / "status.json"), len(self.planned)
+        states = [run.state() for run in self.runs()]
+        done = sum(state.state not in ACTIVE for state in states)
+        stage = f"{done} of {planned} runs"
+        if status["state"] not in ACTIVE:
+            return RunState(status["state"], status["reason"], stage, progress=done / planned)
+        if not is_locked(self.folder):
+            return RunState("interrupted", "the sweep's process ended without a word", stage, progress=done / planned)
+        progress = (done + sum(state.progress or 0 for state in states if state.state in ACTIVE)) / planned
+        elapsed = time.time() - self.created
+        return RunState("running", "", stage, progress, elapsed / progress * (1 - progress) if progress else None)
+
+    def note_start(self, place: int, run: Run) -> None:
+        """Write down which run carries out the `place`-th of those planned."""
+        write_json(self.folder / "started.json", self._started() | {str(place): run.id})
+
+    def _started(self) -> dict[str, str]:
+        path = self.folder / "started.json"
+        return read_json(path) if path.exists() else {}
+
+
+def start_sweep(
+    workspace: Workspace,
+    dataset_id: str,
+    presets: list[str],
+    seeds: int,
+    *,
+    settings: list[str] | None = None,
+    positives: int | None = None,
+    jobs: int = 1,
+    name: str = "",
+) -> Sweep:
+    """Start a sweep as a process of its own that outlives this one.
+
+    `settings` (key=value) hold for all its runs, which differ by preset and by seed, 0 to `seeds` − 1, alone.
+    `positives`: how many each sees; default 16 times the train clicks. A UserError names a preset that the dataset
+    cannot supply, before anything is started.
+    """
+    for value, what in ((seeds, "seeds"), (jobs, "jobs"), (positives or 1, "positives")):
+        if value < 1:
+            raise UserError(f"bad value {value} for {what}: it must be 1 or more")
+    planned, budget = plan(workspace, dataset_id, presets, seeds, settings or [], positives)
+    folder = workspace.new_sweep_folder(new_id())
+    with held_lock(folder) as lock:
+        write_status(folder, "running")
+        described = {
+            "dataset": dataset_id,
+            "name": name,
+            "presets": presets,
+            "seeds": seeds,
+            "settings": settings or [],
+        }
+        described |= {"positives": budget, "jobs": jobs, "created": time.time(), "planned": planned}
+        write_json(folder / "sweep.json", described)
+        start_process(folder, "dssm_core.sweep_child", [str(workspace.home), folder.name], lock)
+    return Sweep(workspace, folder)
+
+
+def plan(
+    workspace: Workspace,
+    dataset_id: str,
+    presets: list[str],
+    seeds: int,
+    settings: list[str],
+    positives: int | None = None,
+) -> tuple[list[dict], int]:
+    """The runs of a sweep as `Sweep.planned` has them, seed by seed, and how many positives each is to see."""
+    if not presets:
+        raise UserError("a sweep needs at least one preset: `presets` lists them")
+    dataset = load_dataset(workspace, dataset_id)
+    configs = {preset: with_settings(find_preset(preset).config, settings) for preset in presets}
+    first = next(iter(configs.values()))
+    counts = count_train(dataset, make_split(dataset, first.split, first.pool))
+    budget = positives or DEFAULT_EPOCHS * int(counts.clicks.sum())
+    budgeted = {}
+    for preset, config in configs.items():
+        try:
+            check(workspace, dataset, config)
+            budgeted[preset] = with_budget(config, counts, budget)
+        except UserError as error:
+            raise UserError(f"preset {preset}: {error}") from None
+    planned = [
+        {"preset": preset, "seed": seed, "config": {**flatten(config), "seed": seed}, "positives": seen}
+        for seed in range(seeds)
+        for preset, (config, seen) in budgeted.items()
+        # a baseline is the same for every seed
+        if config.model == "two_tower" or not seed
+    ]
+    return planned, budget
+
+
+def with_budget(config: Config, counts: TrainCounts, positives: int) -> tuple[Config, int | None]:
+    """The config with as many epochs as show it `positives` train clicks, to the nearest epoch; and how many it sees.
+
+    A preset of two stages sees half of them in each, one that thins out popular clicks passes over the rest more often.
+    A baseline sees all clicks once, whatever the budget: None.
+    """
+    if config.model != "two_tower":
+        return config, None
+    kept = round(float(counts.clicks @ keep_probability(counts.clicks, config.negatives.subsample)))
+    stages = 2 if first_stage(config, len(counts.pool)) else 1
+    epochs = max(1, round(positives / (stages * max(1, kept))))
+    return with_settings(config, [f"train.epochs={epochs}"]), stages * epochs * kept
+
+
+def list_sweeps(workspace: Workspace) -> list[Sweep]:
+    """All sweeps, newest first."""
+    return sorted((Sweep(workspace, folder) for folder in workspace.sweep_folders()), key=lambda s: -s.created)
+
+
+def open_sweep(workspace: Workspace, sweep_id: str) -> Sweep:
+    """A sweep by its id; a UserError names one that is not there."""
+    return Sweep(workspace, workspace.sweep_folder(sweep_id))
+
+
+def cancel_sweep(sweep: Sweep) -> None:
+    """Stop a sweep and its runs at work; those that are finished stay."""
+    if sweep.state().state in ACTIVE:
+        stop_process(sweep.folder)
+        if sweep.state().state == "interrupted":
+            write_status(sweep.folder, "cancelled", "cancelled")
+
+
+def delete_sweep(sweep: Sweep) -> None:
+    """Forget a sweep; its runs stay. A UserError while it is at work."""
+    if sweep.state().state in ACTIVE:
+        raise UserError(f"sweep {sweep.id} is at work: cancel it first")
+    sweep.workspace.delete_sweep(sweep.id)
+
+
+def planned_config(planned: dict) -> Config:
+    """The config of a planned run."""
+    return unflatten(planned["config"])

@@ -1,0 +1,142 @@
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from dssm_core.config import Config, flatten, with_settings
+from dssm_core.errors import UserError
+from dssm_core.presets import find_preset
+from dssm_core.sweeps import (
+    cancel_sweep,
+    delete_sweep,
+    list_sweeps,
+    open_sweep,
+    plan,
+    start_sweep,
+    with_budget,
+)
+from dssm_core.train_counts import TrainCounts
+from dssm_core.workspace import Workspace, save_dataset
+from tests.conftest import QUICK
+
+SETTINGS = [setting for setting in QUICK if not setting.startswith("train.epochs")]
+
+
+@pytest.fixture
+def workspace(tasteful_dataset, tmp_path):
+    workspace = Workspace(tmp_path, bundled=None)
+    save_dataset(workspace.new_dataset_folder("tasty"), tasteful_dataset)
+    return workspace
+
+
+def wait(sweep, seconds=120):
+    end = time.monotonic() + seconds
+    while (state := sweep.state()).state == "running":
+        assert time.monotonic() < end, f"{state}: {(sweep.folder / 'log.txt').read_text()}"
+        time.sleep(0.1)
+    return state
+
+
+def wait_for_a_run_at_work(sweep):
+    end = time.monotonic() + 60
+    while not any(run.state().state == "running" for run in sweep.runs()):
+        assert time.monotonic() < end, (sweep.folder / "log.txt").read_text()
+        time.sleep(0.05)
+    return sweep.runs()[0]
+
+
+def counts(clicks) -> TrainCounts:
+    clicks = np.array(clicks)
+    return TrainCounts(np.arange(1, len(clicks), dtype=np.int32), clicks, clicks, None, None)
+
+
+def test_every_config_sees_as_many_positives_to_the_nearest_epoch():
+    some = counts([0, 600, 400])
+    config, seen = with_budget(find_preset("recommended").config, some, 16_400)
+    assert (config.train.epochs, seen) == (16, 16_000)
+
+
+def test_two_stages_share_the_budget():
+    some = counts([0, *[10] * 100])
+    config, seen = with_budget(find_preset("mined").config, some, 16_000)
+    assert (config.train.epochs, seen) == (8, 16_000)
+
+
+def test_thinned_out_clicks_are_passed_over_more_often():
+    # t = 0.04 keeps an article with a share f of min(1, (√(f/t) + 1) t/f): of 0.64 (4 + 1)/16 and of 0.36 (3 + 1)/9
+    some = counts([0, 640, 360])
+    config, seen = with_budget(with_settings(Config(), ["negatives.subsample=0.04"]), some, 10_000)
+    assert (config.train.epochs, seen) == (28, 28 * 360)
+
+
+def test_a_baseline_has_no_budget_and_no_seeds(workspace):
+    planned, _ = plan(workspace, "tasty", ["popular", "in_batch"], 2, SETTINGS)
+    assert [(one["preset"], one["seed"]) for one in planned] == [("popular", 0), ("in_batch", 0), ("in_batch", 1)]
+    assert planned[0]["positives"] is None
+
+
+def test_runs_of_a_sweep_differ_by_preset_and_seed_alone(workspace, tasteful_dataset):
+    planned, positives = plan(workspace, "tasty", ["in_batch", "uniform"], 2, SETTINGS)
+    one, other = (dict(planned[i]["config"]) for i in (0, 2))
+    assert (one.pop("seed"), other.pop("seed")) == (0, 1) and one == other
+    assert {key for key in one if one[key] != planned[1]["config"][key]} == {
+        key
+        for key, value in flatten(find_preset("in_batch").config).items()
+        if value != flatten(find_preset("uniform").config)[key]
+    }
+    assert {one["positives"] for one in planned} == {positives}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"presets": ["in_batch", "best"]}, "unknown preset 'best'"),
+        ({"presets": []}, "at least one preset"),
+        ({"seeds": 0}, "bad value 0 for seeds"),
+        ({"jobs": 0}, "bad value 0 for jobs"),
+        ({"positives": 10**9}, "preset in_batch: bad value .* for train.epochs"),
+        ({"settings": ["split.kind=column"]}, "no split column"),
+        ({"settings": ["negatives.rank_from=9000", "negatives.rank_to=9001"], "presets": ["mined"]}, "preset mined: "),
+    ],
+)
+def test_what_cannot_be_swept_is_refused_before_anything_starts(workspace, arguments, message):
+    wanted = {"presets": ["in_batch"], "seeds": 2} | arguments
+    with pytest.raises(UserError, match=message):
+        start_sweep(workspace, "tasty", wanted.pop("presets"), wanted.pop("seeds"), **wanted)
+    assert not list_sweeps(workspace)
+
+
+def test_a_sweep_carries_out_its_runs_two_at_once_and_each_baseline_but_once(workspace):
+    sweep = start_sweep(workspace, "tasty", ["in_batch", "popular"], 2, settings=SETTINGS, positives=2000, jobs=2)
+    assert wait(sweep).state == "finished", (sweep.folder / "log.txt").read_text()
+    state = sweep.state()
+    assert (state.progress, state.stage, state.reason) == (1.0, "3 of 3 runs", "")
+    assert [(run.preset, run.config.seed) for run in sweep.runs()] == [("in_batch", 0), ("popular", 0), ("in_batch", 1)]
+    assert all(run.finished for run in sweep.runs())
+    names = [folder.name for folder in workspace.run_folders()]
+    assert sum(name.startswith("ease-") for name in names) == 1
+    delete_sweep(open_sweep(workspace, sweep.id))
+    assert not list_sweeps(workspace) and all(run.folder.exists() for run in sweep.runs())
+
+
+def test_cancelling_a_sweep_stops_its_run_at_work_and_starts_no_other(workspace):
+    sweep = start_sweep(workspace, "tasty", ["in_batch"], 3, settings=SETTINGS, positives=1_000_000)
+    run = wait_for_a_run_at_work(sweep)
+    with pytest.raises(UserError, match="is at work"):
+        delete_sweep(sweep)
+    cancel_sweep(sweep)
+    assert sweep.state().state == "cancelled"
+    assert run.state().state == "cancelled"
+    assert len(sweep.runs()) == 1
+
+
+def test_a_killed_sweep_is_told_as_interrupted_and_its_run_goes_on(workspace):
+    sweep = start_sweep(workspace, "tasty", ["random"], 1, settings=SETTINGS)
+    os.killpg(int((sweep.folder / "pid").read_text()), signal.SIGKILL)
+    end = time.monotonic() + 10
+    while sweep.state().state == "running":
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert sweep.state().state == "interrupted"
