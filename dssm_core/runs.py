@@ -51,6 +51,12 @@ class Run:
         self.id = folder.name
         self.bundled = bundled
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and self.folder == other.folder
+
+    def __hash__(self) -> int:
+        return hash(self.folder)
+
     @cached_property
     def _described(self) -> dict:
         return read_json(self.folder / "config.json")

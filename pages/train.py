@@ -9,9 +9,11 @@ from dssm_core.errors import UserError
 from dssm_core.presets import PRESETS
 from dssm_core.readiness import check
 from dssm_core.runs import ACTIVE, Run, RunState, cancel_run, delete_run, list_runs, start_run
+from dssm_core.sweeps import Sweep, list_sweeps
 from dssm_core.workspace import Workspace
-from lab import address, figures, frame, knobs, loading, tables, words
+from lab import address, figures, frame, knobs, loading, sweeping, tables, words
 
+ONE_RUN, SWEEP = "One run", "Sweep: presets × seeds"
 _POLL = "1s"
 _HEADLINE = "recall@50"
 _RUN_COLUMNS = {
@@ -33,11 +35,16 @@ def main() -> None:
             return
         show_start(workspace, {manifest["id"]: manifest for manifest in manifests})
         show_active(workspace)
+        sweeping.show_ended(workspace)
         show_runs(workspace)
 
 
 def show_start(workspace: Workspace, manifests: dict[str, dict]) -> None:
     with st.container(border=True):
+        changed = address.one("what", [ONE_RUN, SWEEP])
+        what = st.segmented_control(
+            "What to start", [ONE_RUN, SWEEP], required=True, key="what", on_change=changed, persist_state="session"
+        )
         left, right = st.columns(2)
         changed = address.one("dataset", list(manifests))
         names = words.dataset_names(list(manifests.values()))
@@ -45,6 +52,9 @@ def show_start(workspace: Workspace, manifests: dict[str, dict]) -> None:
         dataset_id = left.selectbox(
             "Dataset", list(manifests), key="dataset", format_func=label.get, on_change=changed, persist_state="session"
         )
+        if what == SWEEP:
+            sweeping.choose(workspace, dataset_id)
+            return
         if "preset" not in st.session_state:
             st.session_state["preset"] = next(iter(PRESETS))
             turn_to_preset()
@@ -122,25 +132,32 @@ def show_differences(preset: Config, config: Config) -> None:
 
 
 def show_active(workspace: Workspace) -> None:
-    """Running and queued runs, redrawn every second while there are any."""
-    # oldest first: the one at work, then those that wait in their order
-    active = [run.id for run in list_runs(workspace)[::-1] if not run.bundled and run.state().state in ACTIVE]
-    if not active:
+    """Sweeps and runs that are running or queued, redrawn every second while there are any."""
+    before = at_work(workspace)
+    if not any(before):
         return
     st.subheader("At work")
 
     @st.fragment(run_every=_POLL)
     def watch() -> None:
-        now = {run.id: run for run in list_runs(workspace) if run.id in active}
-        if any(id not in now or now[id].state().state not in ACTIVE for id in active):
+        if at_work(workspace) != before:
             st.rerun()
-        for id in active:
-            show_progress(now[id])
-        running = next((run for run in now.values() if run.state().state == "running"), None)
+        sweeps, runs = before
+        for sweep in sweeps:
+            sweeping.show_progress(sweep)
+        for run in runs:
+            show_progress(run)
+        running = next((run for run in runs if run.state().state == "running"), None)
         if running:
             show_curves(running)
 
     watch()
+
+
+def at_work(workspace: Workspace) -> tuple[list[Sweep], list[Run]]:
+    """The sweeps, and the runs: oldest first, the one at work and then those that wait in their order."""
+    sweeps = [sweep for sweep in list_sweeps(workspace) if sweep.state().state in ACTIVE]
+    return sweeps, [run for run in list_runs(workspace)[::-1] if not run.bundled and run.state().state in ACTIVE]
 
 
 def show_progress(run: Run) -> None:

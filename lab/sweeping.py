@@ -1,0 +1,111 @@
+"""Sweeps on Train: choose presets and seeds, watch the whole, open what is finished in Compare."""
+
+import streamlit as st
+
+from dssm_core.errors import UserError
+from dssm_core.presets import PRESETS
+from dssm_core.runs import ACTIVE
+from dssm_core.sweeps import Sweep, cancel_sweep, delete_sweep, list_sweeps, plan, start_sweep
+from dssm_core.workspace import Workspace
+from lab import address, frame, loading, words
+
+_USUAL = ("recommended", "in_batch", "uniform")
+
+
+def choose(workspace: Workspace, dataset_id: str) -> None:
+    """The form of a sweep, what it will take, and its start."""
+    changed = address.many("presets", list(PRESETS), list(_USUAL))
+    presets = st.multiselect("Presets", list(PRESETS), key="presets", on_change=changed, persist_state="session")
+    left, middle, right = st.columns(3)
+    seeds = left.number_input("Seeds of each", 1, 20, 3, key="sweep seeds", persist_state="session")
+    jobs = middle.number_input("Runs at work at once", 1, 16, 1, key="sweep jobs", persist_state="session")
+    positives = right.number_input(
+        "Positives each run sees",
+        1,
+        None,
+        None,
+        placeholder="16 × the train clicks",
+        key="sweep positives",
+        persist_state="session",
+        help="The same budget for all: clicks trained on, repeats counted",
+    )
+    text = st.text_input(
+        "Settings for all runs",
+        key="sweep settings",
+        placeholder="such as split.kind=random eval.k=10,50",
+        persist_state="session",
+    )
+    name = st.text_input("Name of the sweep", key="sweep name", max_chars=80, persist_state="session")
+    if st.button("Start the sweep", type="primary", icon=":material/play_arrow:", disabled=not presets):
+        _start(workspace, dataset_id, presets, seeds, text.split(), positives, jobs, name.strip())
+    elif presets:
+        _tell_plan(workspace, dataset_id, presets, seeds, text.split(), positives)
+
+
+def _start(workspace, dataset_id, presets, seeds, settings, positives, jobs, name) -> None:
+    try:
+        with st.spinner("Looking whether the log has what these presets need …"):
+            options = {"settings": settings, "positives": positives, "jobs": jobs, "name": name}
+            start_sweep(workspace, dataset_id, presets, seeds, **options)
+    except UserError as error:
+        frame.complain(error)
+        return
+    st.rerun()
+
+
+def _tell_plan(workspace, dataset_id, presets, seeds, settings, positives) -> None:
+    """What the sweep will be, or why the log cannot supply it."""
+    key = (loading.stamp(workspace.dataset_folder(dataset_id)), tuple(presets), seeds, tuple(settings), positives)
+    try:
+        runs, budget = _plan(key, workspace, dataset_id)
+    except UserError as error:
+        frame.complain(error)
+        return
+    st.text(f"{words.counted(runs, 'run')}, each seeing about {budget:,} positives.")
+
+
+@st.cache_data(max_entries=32, show_spinner="Counting train …")
+def _plan(key: tuple, _workspace: Workspace, _dataset_id: str) -> tuple[int, int]:
+    _, presets, seeds, settings, positives = key
+    planned, budget = plan(_workspace, _dataset_id, list(presets), seeds, list(settings), positives)
+    return len(planned), budget
+
+
+def show_progress(sweep: Sweep) -> None:
+    """A panel of a sweep at work: how far it is, how long it will take, and a way to stop it."""
+    state = sweep.state()
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.badge("sweep", icon=":material/play_circle:", color="blue")
+            st.text(sweep.name)
+            if st.button("Cancel the sweep", key=f"cancel {sweep.id}", icon=":material/stop:"):
+                cancel_sweep(sweep)
+                st.rerun()
+        left = f", {words.duration(state.eta_s)} left" if state.eta_s is not None else ""
+        st.progress(min(1.0, state.progress or 0.0), f"{state.stage} done{left}")
+
+
+def show_ended(workspace: Workspace) -> None:
+    """The sweeps that are over, newest first, each with a link to its runs in Compare."""
+    ended = [sweep for sweep in list_sweeps(workspace) if sweep.state().state not in ACTIVE]
+    if not ended:
+        return
+    st.subheader("Sweeps")
+    for sweep in ended:
+        state, runs = sweep.state(), [run for run in sweep.runs() if run.finished]
+        with st.container(horizontal=True, vertical_alignment="center"):
+            text, colour, icon = words.STATES[state.state]
+            st.badge(text, icon=icon, color=colour)
+            st.text(f"{sweep.name}: {state.stage}{', ' + state.reason if state.reason else ''}")
+            if runs:
+                beside = loading.comparable(loading.finished_runs(workspace), runs[0])
+                baselines = [run.id for run in beside if run.model != "two_tower"]
+                st.page_link(
+                    "pages/compare.py",
+                    label="Compare its runs",
+                    icon=":material/balance:",
+                    query_params={"compared": list(dict.fromkeys([*(run.id for run in runs), *baselines]))},
+                )
+            if st.button("Forget", key=f"forget {sweep.id}", icon=":material/delete:", help="Its runs stay"):
+                delete_sweep(sweep)
+                st.rerun()

@@ -1,0 +1,84 @@
+import shutil
+import time
+
+import pytest
+
+from dssm_core.runs import held_lock, write_status
+from dssm_core.sweeps import Sweep, list_sweeps
+from dssm_core.workspace import Workspace, write_json
+from tests.pages.conftest import TRAINED
+
+SWEEP = "Sweep: presets × seeds"
+
+
+@pytest.fixture
+def own_workspace(small_workspace, tmp_path):
+    return shutil.copytree(small_workspace, tmp_path / "home")
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The calls of start_sweep, which here starts nothing."""
+    calls = []
+    monkeypatch.setattr(
+        "dssm_core.sweeps.start_sweep", lambda *arguments, **options: calls.append((arguments, options))
+    )
+    return calls
+
+
+def made(home, state="finished", runs=(TRAINED,)) -> Sweep:
+    """A sweep of two runs as its files show it, of which `runs` were started."""
+    workspace = Workspace(home, bundled=None)
+    folder = workspace.new_sweep_folder("20270101-000000-aaaaaa")
+    planned = [{"preset": "in_batch", "seed": seed, "config": {}, "positives": 100} for seed in range(2)]
+    dataset = workspace.datasets()[0]["id"]
+    described = {"dataset": dataset, "name": "my *sweep*", "presets": ["in_batch"], "positives": 100, "jobs": 1}
+    write_status(folder, state)
+    write_json(folder / "sweep.json", {**described, "created": time.time() - 60, "planned": planned})
+    write_json(folder / "started.json", {str(place): run for place, run in enumerate(runs)})
+    return list_sweeps(workspace)[0]
+
+
+def test_a_sweep_is_planned_and_started_from_the_page(open_page, own_workspace, started):
+    at = open_page("pages/train.py", own_workspace, what=SWEEP, presets=["in_batch", "popular"])
+    assert not at.exception and not at.error
+    assert any("4 runs, each seeing about" in text.value for text in at.text)
+    at.text_input(key="sweep settings").set_value("train.batch_size=64 split.train_days=2").run()
+    next(button for button in at.button if button.label == "Start the sweep").click().run()
+    assert not at.exception
+    (arguments, options) = started[0]
+    assert arguments[2:] == (["in_batch", "popular"], 3)
+    assert options["settings"] == ["train.batch_size=64", "split.train_days=2"]
+
+
+def test_a_setting_that_is_unknown_is_said_before_anything_starts(open_page, own_workspace, started):
+    at = open_page("pages/train.py", own_workspace, what=SWEEP, presets=["in_batch"])
+    at.text_input(key="sweep settings").set_value("train.batches=3").run()
+    assert not at.exception
+    assert "train" in at.error[0].value and not started
+
+
+def test_a_sweep_at_work_shows_how_far_it_is(open_page, own_workspace):
+    sweep = made(own_workspace, "running")
+    with held_lock(sweep.folder):
+        at = open_page("pages/train.py", own_workspace)
+    assert not at.exception
+    assert any(text.value == "my *sweep*" for text in at.text)
+    assert any(button.label == "Cancel the sweep" for button in at.button)
+
+
+def test_an_ended_sweep_is_listed_and_can_be_forgotten_without_its_runs(open_page, own_workspace):
+    made(own_workspace)
+    at = open_page("pages/train.py", own_workspace)
+    assert any("my *sweep*: 1 of 2 runs" in text.value for text in at.text)
+    next(button for button in at.button if button.label == "Forget").click().run()
+    assert not at.exception
+    assert not list_sweeps(Workspace(own_workspace, bundled=None))
+    assert (own_workspace / "runs" / TRAINED).exists()
+
+
+def test_a_sweep_whose_run_was_deleted_is_still_listed(open_page, own_workspace):
+    made(own_workspace, runs=("gone",))
+    at = open_page("pages/train.py", own_workspace)
+    assert not at.exception
+    assert any("0 of 2 runs" in text.value for text in at.text)
