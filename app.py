@@ -6,7 +6,7 @@ import streamlit as st
 from dssm_core.comparable import comparison_key
 from dssm_core.runs import Run
 from dssm_core.workspace import Workspace
-from lab import address, comparing, figures, frame, loading, tables, words
+from lab import address, comparing, figures, frame, loading, tables, user_tables, words
 
 _WANTED_K = 50
 
@@ -110,18 +110,20 @@ def show_story(workspace: Workspace, run: Run, k: int) -> None:
         return
     st.subheader("Clicked and recalled: one user")
     score = words.score_name(run)
-    clicks = tables.held_out_list(dataset, loading.held_out(run), loading.recall(run), user, k, score)
+    recall = user_tables.of_user(loading.recall(run), user)
+    clicks = user_tables.held_out_list(dataset, user_tables.of_user(loading.held_out(run), user), recall, k, score)
     user_id = dataset.users["user_id"].iat[user]
+    before = tables.says_history(user_tables.history(dataset, split, user))
     st.text(
-        f"User {user_id} {tables.says_history(tables.history(dataset, split, user))} In the test period the user then "
-        f"clicked {words.counted(len(clicks), 'article')}; the {k} articles that {words.run_name(run)} recalls hold "
+        f"User {user_id} {before} In the test period the user then clicked "
+        f"{words.counted(len(clicks), 'article')}; the {k} articles that {words.run_name(run)} recalls hold "
         f"{clicks['hit'].sum()} of them."
     )
     st.markdown("**What the user then clicked**")
     shown = [name for name in ("hit", "rank", "title", "category", "why") if name in clicks]
     frame.table(clicks[shown], "story-clicks", height=frame.all_rows(clicks))
     st.markdown(f"**What was recalled**: {k} articles, best first")
-    recalled = tables.recall_list(dataset, split, loading.recall(run), user, k, score).drop(columns="article")
+    recalled = user_tables.recall_list(dataset, split, recall, k, score).drop(columns="article")
     frame.table(recalled, "story-recalled", height=frame.all_rows(recalled, 10))
     st.page_link(
         "pages/users.py",

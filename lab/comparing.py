@@ -11,7 +11,6 @@ import streamlit as st
 
 from dssm_core import compare
 from dssm_core.dataset import Dataset
-from dssm_core.errors import UserError
 from dssm_core.inspection import NEVER, popularity_deciles
 from dssm_core.intervals import two_way
 from dssm_core.metrics import METRICS, per_user_metrics
@@ -359,17 +358,3 @@ def _mean_cosine(histogram: dict | None) -> float:
 def metrics_of(k: int) -> list[str]:
     """The metrics that runs are compared by at one K."""
     return [f"{name}@{k}" for name in METRICS]
-
-
-def left_out(runs: list[Run], wanted: list[str], workspace: Workspace) -> list[str]:
-    """For each wanted run id that is not among the finished `runs`, a sentence on why it is not compared."""
-    finished = {run.id for run in runs}
-    told = []
-    for id in wanted:
-        if id not in finished:
-            try:
-                state = Run(workspace.run_folder(id)).state()
-                told.append(f"Run {id} is {words.STATES[state.state][0]}, so it has nothing to compare yet.")
-            except UserError:
-                told.append(f"Run {id} is not in this workspace: it was deleted, or belongs to another.")
-    return told

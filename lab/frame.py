@@ -1,6 +1,6 @@
 """What every page starts with, and how every page shows a chart, an error and a run's state."""
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +39,15 @@ _COLUMNS = {
     "title": st.column_config.TextColumn("title", width=330, help="The article's title, or its id where it has none"),
     "category": st.column_config.TextColumn("category", width=80),
     "article": st.column_config.TextColumn("article", width=100, help="The article's id"),
+    "train clicks": st.column_config.NumberColumn(
+        "train clicks", width=90, format="localized", help="How often the article was clicked in train"
+    ),
+    "as negative": st.column_config.NumberColumn(
+        "as negative", width=90, format="localized", help="How often training took it as a negative for this user"
+    ),
+    "moved": st.column_config.NumberColumn(
+        "moved", width=80, format="%+d", help="By how many ranks: above 0, the second run ranks it higher"
+    ),
     "time": st.column_config.TextColumn("time", width=130),
     "why": st.column_config.TextColumn("why", width=330, help="Why the held-out click is or is not in the list"),
     **{
@@ -92,12 +101,31 @@ def chart(figure: go.Figure, key: str) -> None:
     st.plotly_chart(figure, key=key, config=settings)
 
 
-def table(rows: pd.DataFrame, key: str, height: int | str = "auto", **columns: object) -> None:
-    """Show a table, hits marked. Columns are told by the names that all pages share, or by a config in `columns`."""
+def table(
+    rows: pd.DataFrame,
+    key: str,
+    height: int | str = "auto",
+    choose: Callable[[int], None] | None = None,
+    **columns: object,
+) -> None:
+    """Show a table, hits marked. Columns are told by the names that all pages share, or by a config in `columns`.
+
+    `choose`: called with the place of a row when a person selects it.
+    """
     if "hit" in rows:
         ticked = rows.assign(hit=np.where(rows["hit"], "✓", ""))
         rows = ticked.style.apply(_mark_hit, axis=1)
-    st.dataframe(rows, key=key, hide_index=True, height=height, placeholder="–", column_config=_COLUMNS | columns)
+    settings = {"hide_index": True, "height": height, "placeholder": "–", "column_config": _COLUMNS | columns}
+    if choose is None:
+        st.dataframe(rows, key=key, **settings)
+        return
+
+    def chosen() -> None:
+        places = st.session_state[key]["selection"]["rows"]
+        if places:
+            choose(places[0])
+
+    st.dataframe(rows, key=key, on_select=chosen, selection_mode="single-row", **settings)
 
 
 def right_aligned(names: Iterable[str]) -> dict[str, object]:

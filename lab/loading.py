@@ -12,9 +12,13 @@ from dssm_core import leakage, runs, workspace
 from dssm_core.comparable import comparison_key
 from dssm_core.config import Config, flatten
 from dssm_core.dataset import Dataset
+from dssm_core.errors import UserError
+from dssm_core.export import Vectors, read_vectors
+from dssm_core.readers import Readers
 from dssm_core.runs import Run
 from dssm_core.split import Split, make_split
 from dssm_core.workspace import Workspace
+from lab import words
 
 _SPLIT_SECTIONS = ("split", "pool")
 
@@ -89,6 +93,30 @@ def per_user(run: Run) -> pd.DataFrame:
     return _per_user(stamp(run.folder), run)
 
 
+def readers(data: Dataset, space: Workspace, config: Config) -> Readers:
+    """Who clicked which article in train, under a config's split."""
+    return _readers(stamp(space.dataset_folder(data.id)), split_key(config), data, split(data, space, config))
+
+
+def vectors(run: Run, side: str) -> Vectors | None:
+    """The rows and vectors of a finished run's "users" or "articles"; None for a baseline."""
+    return _vectors(stamp(run.folder), side, run)
+
+
+def left_out(space: Workspace, finished: list[Run], wanted: list[str]) -> list[str]:
+    """For each wanted run id that is not among the `finished` ones, a sentence on why it cannot be shown."""
+    known = {run.id for run in finished}
+    return [_why_left_out(space, id) for id in wanted if id not in known]
+
+
+def _why_left_out(space: Workspace, run_id: str) -> str:
+    try:
+        state = runs.open_run(space, run_id).state().state
+    except UserError:
+        return f"Run {run_id} is not in this workspace: it was deleted, or belongs to another."
+    return f"Run {run_id} is {words.STATES[state][0]}, so it has nothing to show here yet."
+
+
 def stamps(some: list[Run]) -> tuple[str, ...]:
     """What a cache of something computed from several runs is keyed on."""
     return tuple(stamp(run.folder) for run in some)
@@ -113,6 +141,16 @@ def _dataset(stamp: str, dataset_id: str, _space: Workspace) -> Dataset:
 @st.cache_resource(max_entries=8, show_spinner="Cutting train and test …")
 def _split(stamp: str, key: str, _data: Dataset, _config: Config) -> Split:
     return make_split(_data, _config.split, _config.pool)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Counting readers …")
+def _readers(stamp: str, key: str, _data: Dataset, _split: Split) -> Readers:
+    return Readers.of(_data, _split)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the vectors …")
+def _vectors(stamp: str, side: str, _run: Run) -> Vectors | None:
+    return read_vectors(_run, side)
 
 
 @st.cache_resource(max_entries=16, show_spinner="Checking for leaks …")

@@ -147,61 +147,6 @@ def _three_digits(value: float | None) -> str:
     return "n/a" if value is None else f"{value:.3g}"
 
 
-def history(dataset: Dataset, split: Split, user: int) -> pd.DataFrame:
-    """A user's train clicks, latest first: columns time, title, category, age (when clicked), article."""
-    rows = split.train[dataset.exposures.user[split.train] == user]
-    rows = rows[dataset.exposures.click[rows]]
-    times = dataset.exposures.time[rows] if dataset.exposures.time is not None else np.zeros(len(rows), np.int64)
-    order = np.argsort(-times, kind="stable")
-    rows, times = rows[order], times[order]
-    table = articles(dataset, dataset.exposures.article[rows])
-    table["time"] = [words.day_time(int(time), dataset.timezone) for time in times]
-    table = with_age(table, dataset, dataset.exposures.article[rows], times)
-    return ordered(table, "time", "title", "category", *AGES, "article")
-
-
-def recall_list(
-    dataset: Dataset, split: Split, recall: pd.DataFrame, user: int, k: int, score: str = "score"
-) -> pd.DataFrame:
-    """A user's K recalled articles: columns rank, hit, title, category, age (at the cutoff), `score`, article."""
-    mine = recall[(recall["user"] == user) & (recall["rank"] <= k)].sort_values("rank")
-    table = articles(dataset, mine["article"].to_numpy())
-    table.insert(0, "rank", mine["rank"].to_numpy())
-    table.insert(1, "hit", mine["hit"].to_numpy())
-    table[score] = mine["score"].to_numpy()
-    rows = mine["article"].to_numpy()
-    table = with_age(table, dataset, rows, np.full(len(rows), split.cutoff or NO_TIME))
-    return ordered(table, "rank", "hit", "title", "category", *AGES, score, "article")
-
-
-def held_out_list(
-    dataset: Dataset, held_out: pd.DataFrame, recall: pd.DataFrame, user: int, k: int, score: str = "score"
-) -> pd.DataFrame:
-    """A user's held-out clicks: columns hit (in the first K), rank, title, category, why, time, age (then), article.
-
-    `rank` is the place in the recall list; past its end, the exact rank; missing for articles that do not qualify.
-    `score` is what the run's scores are called.
-    """
-    mine = held_out[held_out["user"] == user].sort_values(["time", "article"])
-    last = recall.loc[(recall["user"] == user) & (recall["rank"] == k), "score"]
-    place = mine["list_rank"].where(mine["list_rank"] > 0, mine["exact_rank"])
-    table = articles(dataset, mine["article"].to_numpy())
-    table.insert(0, "hit", ((mine["list_rank"] > 0) & (mine["list_rank"] <= k)).to_numpy())
-    table.insert(1, "rank", place.astype("Int64").replace(0, pd.NA).to_numpy())
-    table["why"] = [_why(row, k, score, last.iloc[0] if len(last) else np.nan) for row in mine.itertuples()]
-    table["time"] = [words.day_time(int(time), dataset.timezone) for time in mine["time"]]
-    table = with_age(table, dataset, mine["article"].to_numpy(), mine["time"].to_numpy())
-    return ordered(table, "hit", "rank", "title", "category", "why", "time", *AGES, "article")
-
-
-def _why(click, k: int, score: str, last: float) -> str:
-    """The reason in words; an outranked click with its score and that of the list's last place."""
-    reason = "outranked" if click.list_rank > k else "hit" if click.list_rank > 0 else click.reason
-    if reason == "outranked" and not np.isnan(click.score) and not np.isnan(last):
-        return f"{score} {click.score:.3g}, rank {k} has {last:.3g}"
-    return words.REASONS[reason]
-
-
 AGES = ("age (h)", "age (days)")
 """The names of a column of ages, by its unit."""
 
@@ -365,12 +310,6 @@ def articles(dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
     if "cate" in table:
         shown["category"] = table["cate"].to_numpy()
     return pd.DataFrame(shown)
-
-
-def profile(dataset: Dataset, user: int) -> dict[str, str]:
-    """A user's known attributes."""
-    row = dataset.users.iloc[user]
-    return {name: str(row[name]) for name in dataset.user_attributes if row[name] not in ("", "unknown")}
 
 
 def csv(table: pd.DataFrame) -> bytes:

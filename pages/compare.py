@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def tell_left_out(workspace: Workspace, finished: list[Run]) -> None:
-    for sentence in comparing.left_out(finished, st.query_params.get_all("compared"), workspace):
+    for sentence in loading.left_out(workspace, finished, st.query_params.get_all("compared")):
         st.info(words.as_markdown(sentence), icon=":material/info:")
 
 

@@ -1,14 +1,20 @@
 """Users: who they are, what was recalled for them, and why a held-out click was missed."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from dssm_core.dataset import Dataset
+from dssm_core.popularity import seen_clicks
+from dssm_core.readers import nearest, recalled
 from dssm_core.runs import Run
 from dssm_core.split import Split
 from dssm_core.workspace import Workspace
-from lab import address, frame, loading, tables, words
+from lab import address, frame, loading, tables, user_figures, user_search, user_tables, words
+
+_NEIGHBOURS, _READERS = 10, 50
 
 
 def main() -> None:
@@ -16,6 +22,8 @@ def main() -> None:
     st.title("Users")
     with frame.plain_errors():
         runs = loading.finished_runs(workspace)
+        for sentence in loading.left_out(workspace, runs, asked_for()):
+            st.info(words.as_markdown(sentence), icon=":material/info:")
         if not runs:
             frame.empty(
                 "No run has finished yet, so there is no recall list to look at.",
@@ -25,10 +33,20 @@ def main() -> None:
         run, beside, k = choose_runs(workspace, runs)
         dataset = loading.dataset(workspace, run.dataset)
         split = loading.split(dataset, workspace, run.config)
+        tell_short_pool(split, k)
         user = choose_user(dataset, run, k)
-        if user is not None:
-            show_user(dataset, split, user)
-            show_lists(workspace, dataset, [run, *([beside] if beside else [])], user, k)
+        if user is None:
+            return
+        show_user(dataset, split, run, user, k)
+        shown = [run, *([beside] if beside else [])]
+        show_lists(workspace, dataset, shown, user, k)
+        if beside:
+            show_both(dataset, (run, beside), user, k)
+        show_article(workspace, dataset, run, k)
+
+
+def asked_for() -> list[str]:
+    return [id for key in ("run", "beside") if (id := st.query_params.get(key))]
 
 
 def choose_runs(workspace: Workspace, runs: list[Run]) -> tuple[Run, Run | None, int]:
@@ -60,60 +78,85 @@ def choose_runs(workspace: Workspace, runs: list[Run]) -> tuple[Run, Run | None,
     return chosen, by_id.get(beside), k
 
 
+def tell_short_pool(split: Split, k: int) -> None:
+    if k > len(split.pool):
+        pool = words.counted(len(split.pool), "article")
+        st.caption(f"The candidate pool has {pool}, so a list of {k} holds all that qualify.")
+
+
 def choose_user(dataset: Dataset, run: Run, k: int) -> int | None:
-    """The row of the chosen user; None where the run has evaluated nobody."""
-    per_user = loading.per_user(run)
-    if per_user.empty:
+    """The row of the chosen user; None where there is none to look at."""
+    people = user_search.people(run, k)
+    if people.empty:
         st.info("Nobody clicked in this run's test period: there is no user to look at.")
         return None
-    hits = hits_by_user(loading.held_out(run), per_user, k)
-    ids = per_user["user_id"].astype(str).tolist()
-    changed = address.one("user", ids, ids[int(hits["hits"].to_numpy().argmax())])
+    text = st.text_input(
+        "Search",
+        key="search",
+        bind="query-params",
+        placeholder="part of a user's id, or of an attribute",
+        persist_state="session",
+    )
+    found = user_search.matching(dataset, run, k, text)
+    asked = user_search.row_of(dataset, st.query_params.get("user", ""))
+    if st.query_params.get("user") and asked is None:
+        st.info(words.as_markdown(f"User {st.query_params['user']} is not in this dataset."), icon=":material/info:")
+    stranger = user_search.row_of(dataset, text)
+    extra = [dataset.users["user_id"].iat[row] for row in (asked, stranger) if row is not None]
+    if found.empty and stranger is None:
+        st.info("No user with held-out clicks matches this search: shorten it.")
+        return None
+    ids = list(dict.fromkeys([*(extra[-1:] if stranger is not None else []), *found["user_id"], *extra]))
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        offered = list(dict.fromkeys([*extra, *ids[: user_search.MOST_OFFERED]]))
+        best = ids[0] if stranger is not None else found["user_id"].iat[int(found["hits"].to_numpy().argmax())]
+        changed = address.one("user", list(dict.fromkeys([*offered, best])), best)
         chosen = st.selectbox(
             "User",
-            ids,
+            list(dict.fromkeys([*offered, best])),
             key="user",
             on_change=changed,
-            filter_mode="contains",
-            help="Type to search for an id",
             persist_state="session",
             width=300,
         )
-        place = ids.index(chosen)
-        jump("Next with a miss", ids, next_where(hits["hits"] < hits["held_out"], place), ":material/close:")
-        jump("Next with a hit", ids, next_where(hits["hits"] > 0, place), ":material/check:")
-        jump("Any user", ids, int(np.random.default_rng().integers(len(ids))), ":material/shuffle:")
-    with_hit = int((hits["hits"] > 0).sum())
-    st.caption(f"{with_hit:,} of {len(ids):,} users with held-out clicks have a hit in their {k} articles.")
+        place = int(np.searchsorted(found["user"].to_numpy(), dataset.user_row(chosen)))
+        jump("Next with a miss", found, next_where(found["hits"] < found["held_out"], place, chosen, found), "close")
+        jump("Next with a hit", found, next_where(found["hits"] > 0, place, chosen, found), "check")
+        anyone = int(np.random.default_rng().integers(len(found))) if len(found) else None
+        jump("Surprise me", found, anyone, "shuffle")
+    st.caption(says_found(people, found, text, k))
     return dataset.user_row(chosen)
 
 
-def hits_by_user(held_out: pd.DataFrame, per_user: pd.DataFrame, k: int) -> pd.DataFrame:
-    """Columns hits (within the first K) and held_out, in the order of `per_user`."""
-    hit = (held_out["list_rank"] > 0) & (held_out["list_rank"] <= k)
-    return (
-        hit.groupby(held_out["user"])
-        .agg(hits="sum", held_out="size")
-        .reindex(per_user["user"], fill_value=0)
-        .reset_index(drop=True)
-    )
+def says_found(people: pd.DataFrame, found: pd.DataFrame, text: str, k: int) -> str:
+    with_hit = int((found["hits"] > 0).sum())
+    who = f"{len(people):,} users with held-out clicks"
+    if text:
+        who = f"{len(found):,} matching users of {who}"
+    told = f"{with_hit:,} of {who} have a hit in their {k} articles."
+    more = len(found) - user_search.MOST_OFFERED
+    return f"{told} The box lists the first {user_search.MOST_OFFERED:,}: search for others." if more > 0 else told
 
 
-def next_where(wanted: pd.Series, place: int) -> int | None:
-    """The first place after `place` where `wanted` is true, going round; None where it is true nowhere."""
+def next_where(wanted: pd.Series, place: int, chosen: str, found: pd.DataFrame) -> int | None:
+    """The first place from `place` on where `wanted` is true, but for the chosen one, going round; None for nowhere."""
     places = np.flatnonzero(wanted.to_numpy())
-    return int(places[np.searchsorted(places, place, side="right") % len(places)]) if len(places) else None
+    if not len(places):
+        return None
+    here = place < len(found) and found["user_id"].iat[place] == chosen
+    return int(places[np.searchsorted(places, place, side="right" if here else "left") % len(places)])
 
 
-def jump(label: str, ids: list[str], to: int | None, icon: str) -> None:
-    target = ids[to] if to is not None else None
+def jump(label: str, found: pd.DataFrame, to: int | None, icon: str) -> None:
+    target = found["user_id"].iat[to] if to is not None else None
+    icon = f":material/{icon}:"
     st.button(label, icon=icon, disabled=target is None, on_click=address.choose, args=("user", target))
 
 
-def show_user(dataset: Dataset, split: Split, user: int) -> None:
-    history = tables.history(dataset, split, user)
-    profile = tables.profile(dataset, user)
+def show_user(dataset: Dataset, split: Split, run: Run, user: int, k: int) -> None:
+    history = user_tables.history(dataset, split, user)
+    profile = user_tables.profile(dataset, user)
+    held_out = user_tables.of_user(loading.held_out(run), user)
     left, right = st.columns([1, 2])
     with left:
         st.subheader("Profile")
@@ -123,28 +166,55 @@ def show_user(dataset: Dataset, split: Split, user: int) -> None:
             st.text("Nothing is known of this user but their clicks.")
     with right:
         st.subheader(f"History: {words.counted(len(history), 'click')} in train")
-        if len(history):
-            frame.table(history, "history", height=frame.all_rows(history, 8))
-        else:
+        clicks = user_tables.timeline(dataset, split, held_out, user, k)
+        if len(clicks):
+            frame.chart(user_figures.timeline(clicks, local_cutoff(dataset, split), k), "users-timeline")
+        elif history.empty:
             st.text("No click in train: a cold user.")
+        if len(history):
+            with st.expander("The clicks in train", expanded=clicks.empty):
+                frame.table(history, f"history-{user}", frame.all_rows(history, 8), open_article(history))
+        elif len(clicks):
+            st.text("No click in train: a cold user.")
+
+
+def local_cutoff(dataset: Dataset, split: Split) -> pd.Timestamp | None:
+    if split.cutoff is None:
+        return None
+    return pd.Timestamp(split.cutoff, unit="ms", tz="UTC").tz_convert(dataset.timezone).tz_localize(None)
+
+
+def open_article(rows: pd.DataFrame) -> Callable[[int], None]:
+    """What a selected row of a table does: its article is opened, by its id."""
+    ids = rows["article"].tolist()
+    return lambda place: address.choose("article", ids[place])
 
 
 def show_lists(workspace: Workspace, dataset: Dataset, runs: list[Run], user: int, k: int) -> None:
     names = words.run_names(runs)
     for column, run in zip(st.columns(len(runs)), runs, strict=True):
         with column:
-            held_out = tables.held_out_list(
-                dataset, loading.held_out(run), loading.recall(run), user, k, words.score_name(run)
+            recall, held_out = (
+                user_tables.of_user(table, user) for table in (loading.recall(run), loading.held_out(run))
             )
             st.subheader("Held-out clicks" if len(runs) == 1 else words.as_markdown(names[run.id]))
             if held_out.empty:
-                st.text("This run was not evaluated on this user.")
-                continue
-            found = f"{held_out['hit'].sum()} of {words.counted(len(held_out), 'held-out click')}"
-            st.text(f"{found} in the {k} recalled articles{at_ranks(held_out)}.")
-            frame.table(held_out, f"held-out-{run.id}", height=frame.all_rows(held_out))
-            st.subheader(f"Recall list: {k} articles")
-            show_recalled(workspace, dataset, run, user, k)
+                st.text("This run was not evaluated on this user: no held-out click, or not in its sample.")
+                recall = recalled_now(workspace, dataset, run, user, k)
+            else:
+                show_held_out(dataset, run, held_out, recall, user, k)
+            if recall is None:
+                st.text("Its lists are kept for evaluated users alone, and a baseline has no vectors to recall from.")
+            else:
+                st.subheader(f"Recall list: {words.counted(min(k, len(recall)), 'article')}")
+                show_recalled(workspace, dataset, run, recall, user, k)
+
+
+def show_held_out(dataset: Dataset, run: Run, held_out: pd.DataFrame, recall: pd.DataFrame, user: int, k: int) -> None:
+    rows = user_tables.held_out_list(dataset, held_out, recall, k, words.score_name(run))
+    found = f"{rows['hit'].sum()} of {words.counted(len(rows), 'held-out click')}"
+    st.text(f"{found} in the {k} recalled articles{at_ranks(rows)}.{drawn(rows)}")
+    frame.table(rows, f"held-out-{run.id}-{user}-{k}", frame.all_rows(rows), open_article(rows))
 
 
 def at_ranks(held_out: pd.DataFrame) -> str:
@@ -152,21 +222,136 @@ def at_ranks(held_out: pd.DataFrame) -> str:
     return f", at rank {', '.join(map(str, ranks))}" if ranks else ""
 
 
-def show_recalled(workspace: Workspace, dataset: Dataset, run: Run, user: int, k: int) -> None:
+def drawn(held_out: pd.DataFrame) -> str:
+    """Which held-out clicks training pushed away from this user."""
+    if user_tables.DRAWN not in held_out:
+        return ""
+    times = held_out.loc[held_out[user_tables.DRAWN] > 0, user_tables.DRAWN]
+    if times.empty:
+        return ""
+    return f" Training took {len(times)} of them as a negative for this user, {int(times.sum()):,} times in all."
+
+
+def recalled_now(workspace: Workspace, dataset: Dataset, run: Run, user: int, k: int) -> pd.DataFrame | None:
+    """The exact recall list of a user whom the run was not evaluated on; None for a run without vectors."""
+    users, articles = loading.vectors(run, "users"), loading.vectors(run, "articles")
+    if users is None or articles is None:
+        return None
     split = loading.split(dataset, workspace, run.config)
-    recalled = tables.recall_list(dataset, split, loading.recall(run), user, k, words.score_name(run))
-    frame.table(recalled, f"recalled-{run.id}", height=frame.all_rows(recalled, 20))
-    if split.cutoff and any(name in recalled for name in tables.AGES):
+    seen = seen_clicks(dataset, split) if run.config.pool.remove_seen else None
+    rows, cosines = recalled(user, users[1], *articles, seen, k)
+    ranks = np.arange(1, len(rows) + 1)
+    return pd.DataFrame({"user": user, "rank": ranks, "article": rows, "score": cosines, "hit": False})
+
+
+def show_recalled(workspace: Workspace, dataset: Dataset, run: Run, recall: pd.DataFrame, user: int, k: int) -> None:
+    split = loading.split(dataset, workspace, run.config)
+    clicks = loading.readers(dataset, workspace, run.config).clicks()
+    rows = user_tables.recall_list(dataset, split, recall, k, words.score_name(run), clicks)
+    frame.table(rows, f"recalled-{run.id}-{user}-{k}", frame.all_rows(rows, 20), open_article(rows))
+    if split.cutoff and any(name in rows for name in user_tables.AGES):
         st.caption("Age: when the test began; below 0, the article was created during the test.")
+    st.caption("Select a row to open its article.")
     st.download_button(
         "Download the list as CSV",
-        tables.csv(recalled),
+        tables.csv(rows),
         f"recall-{run.id}.csv",
         "text/csv",
         icon=":material/download:",
         key=f"csv-{run.id}",
         on_click="ignore",
     )
+
+
+def show_both(dataset: Dataset, runs: tuple[Run, Run], user: int, k: int) -> None:
+    """What both runs recall, what only one does, and which held-out clicks moved."""
+    recalls = [user_tables.of_user(loading.recall(run), user) for run in runs]
+    clicks = [user_tables.of_user(loading.held_out(run), user) for run in runs]
+    if any(table.empty for table in recalls):
+        return
+    named = words.run_names(list(runs))
+    names = tuple(named[run.id] for run in runs)
+    lists = user_tables.both_lists(dataset, *recalls, names, k)
+    st.subheader("Both lists together")
+    both, one, other = ((lists["in"] == name).sum() for name in ("both", *names))
+    st.text(f"{both} articles are in both lists, {one} only in that of {names[0]}, {other} only in that of {names[1]}.")
+    if not any(table.empty for table in clicks):
+        rows = user_tables.moved(dataset, *clicks, names, k)
+        st.text(says_moved(rows, names))
+        frame.table(rows, f"moved-{user}-{k}", frame.all_rows(rows), open_article(rows))
+    with st.expander("What either recalls"):
+        frame.table(lists, f"both-{user}-{k}", frame.all_rows(lists, 20), open_article(lists))
+
+
+def says_moved(rows: pd.DataFrame, names: tuple[str, str]) -> str:
+    moved = rows["moved"].dropna()
+    up, down = int((moved > 0).sum()), int((moved < 0).sum())
+    entered = int((rows["change"] == "into the list").sum())
+    left = int((rows["change"] == "out of the list").sum())
+    ranked = f"{names[1]} ranks {up} higher and {down} lower than {names[0]}"
+    clicks = words.counted(len(rows), "held-out click")
+    return f"Of {clicks}, {ranked}: {entered} come into the list, {left} drop out."
+
+
+def show_article(workspace: Workspace, dataset: Dataset, run: Run, k: int) -> None:
+    """The article of a selected row, or of the address, in a window of its own."""
+    wanted = st.query_params.get("article")
+    if not wanted:
+        return
+    rows = np.flatnonzero((dataset.articles["article_id"] == wanted).to_numpy())
+    if not len(rows):
+        st.info(words.as_markdown(f"Article {wanted} is not in this dataset."), icon=":material/info:")
+        return
+    title = tables.articles(dataset, rows)["title"].iat[0]
+
+    @st.dialog(words.as_markdown(title), width="large", on_dismiss=lambda: address.forget("article"))
+    def window() -> None:
+        show_one_article(workspace, dataset, run, int(rows[0]), k)
+
+    window()
+
+
+def show_one_article(workspace: Workspace, dataset: Dataset, run: Run, article: int, k: int) -> None:
+    readers = loading.readers(dataset, workspace, run.config)
+    who, clicks = readers.of_article(article), int(readers.clicks()[article])
+    st.text(f"{dataset.articles['article_id'].iat[article]}: {words.counted(clicks, 'click')} in train.")
+    recall = loading.recall(run)
+    places = user_tables.list_places(recall, article)
+    lists, longest = len(loading.per_user(run)), max(run.config.eval.k)
+    frame.chart(user_figures.list_places(places, lists, longest), f"article-places-{run.id}")
+    held_out = loading.held_out(run)
+    mine = held_out[held_out["article"].to_numpy() == article]
+    if len(mine):
+        ranks = pd.Series(user_tables.ranks(mine)).dropna().astype(int)
+        st.text(f"{words.counted(len(mine), 'user')} clicked it in the test, at {says_ranks(ranks)}.")
+    show_neighbours(dataset, run, article)
+    st.subheader(f"{words.counted(len(who), 'reader')} in train")
+    if len(who):
+        table = user_tables.readers(dataset, who[:_READERS])
+        frame.table(table, "article-readers", frame.all_rows(table, 6))
+
+
+def says_ranks(ranks: pd.Series) -> str:
+    if ranks.empty:
+        return "no rank: it does not qualify"
+    if len(ranks) == 1:
+        return f"exact rank {ranks.iat[0]:,}"
+    return f"exact ranks {ranks.min():,} to {ranks.max():,}, {int(ranks.median()):,} in the middle"
+
+
+def show_neighbours(dataset: Dataset, run: Run, article: int) -> None:
+    st.subheader("Nearest articles")
+    found = loading.vectors(run, "articles")
+    if found is None:
+        st.text("A baseline has no vectors, so nothing is near.")
+        return
+    pool, vectors = found
+    place = int(np.searchsorted(pool, article))
+    if place == len(pool) or pool[place] != article:
+        st.text("It is not in the candidate pool, so it has no vector here.")
+        return
+    near = nearest(vectors[place], pool, vectors, _NEIGHBOURS, np.array([article]))
+    frame.table(user_tables.neighbours(dataset, *near), "article-neighbours")
 
 
 main()

@@ -195,12 +195,6 @@ def test_ages_are_in_the_unit_that_reads_best_and_unknown_ones_are_empty(tastefu
     assert list(tables.with_age(rows, tasteful_dataset, np.array([1, 2]), np.zeros(2))) == ["title"]
 
 
-def test_an_outranked_click_shows_its_score_and_that_of_the_last_place():
-    click = pd.Series({"reason": "outranked", "list_rank": 0, "score": 0.0427})
-    assert tables._why(click, 50, "cosine", 0.134) == "cosine 0.0427, rank 50 has 0.134"
-    assert tables._why(click, 50, "cosine", np.nan).startswith("other articles scored higher")
-
-
 def test_undefined_numbers_are_not_zero():
     assert words.percent(None) == "n/a"
     assert words.interval({"value": None, "low": None, "high": None}) == "n/a"

@@ -1,0 +1,79 @@
+"""The figures of Users: pure functions of tables. Each title says what to conclude; each axis has its unit."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from lab import palette, words
+from lab.figures import finished, short
+
+_LOOKS = {
+    "train": ("clicked in train", palette.BLUE, "circle"),
+    "hit": ("held out, recalled", palette.GREEN, "star"),
+    "missed": ("held out, missed", palette.ORANGE, "x"),
+}
+
+
+def timeline(table: pd.DataFrame, cutoff: pd.Timestamp | None, k: int) -> go.Figure:
+    """A user's clicks over time, a line a category; `table` as `user_tables.timeline` makes it.
+
+    `cutoff`: the first instant of the test on the dataset's clock, drawn in; None where there is none.
+    """
+    figure = go.Figure()
+    order = table["category"].value_counts().index.tolist()
+    for what, (name, colour, symbol) in _LOOKS.items():
+        rows = table[table["what"] == what]
+        if rows.empty:
+            continue
+        figure.add_scatter(
+            x=rows["time"],
+            y=[short(category, 16) for category in rows["category"]],
+            mode="markers",
+            name=name,
+            marker={"color": colour, "symbol": symbol, "size": 9 if what == "train" else 12, "opacity": 0.85},
+            customdata=[words.as_html(title) for title in rows["title"]],
+            hovertemplate=f"%{{customdata}}<br>{name}, %{{x|%Y-%m-%d %H:%M}}<extra></extra>",
+        )
+    if cutoff is not None:
+        figure.add_vline(x=cutoff, line={"color": palette.GREY, "dash": "dash", "width": 1.5})
+    cut = ", dashed: the test begins" if cutoff is not None else ""
+    figure.update_xaxes(title=f"time of the click{cut}")
+    labels = [short(category, 16) for category in order][::-1]
+    figure.update_yaxes(title="category" if any(order) else None, categoryorder="array", categoryarray=labels)
+    return finished(figure, says_timeline(table, k), legend=True, height=230 + 24 * len(order))
+
+
+def says_timeline(table: pd.DataFrame, k: int) -> str:
+    """Whether the held-out clicks are of the categories that the user clicked before."""
+    held_out, train = table[table["what"] != "train"], table[table["what"] == "train"]
+    hits = int((held_out["what"] == "hit").sum())
+    told = f"{hits} of {words.counted(len(held_out), 'held-out click')} in the {k} recalled"
+    if train.empty:
+        return f"{told}; nothing was clicked in train"
+    if held_out.empty or not table["category"].any():
+        return told if len(held_out) else f"{words.counted(len(train), 'click')} in train, none held out"
+    known = int(held_out["category"].isin(set(train["category"])).sum())
+    return f"{told}; {known} of them in categories clicked before"
+
+
+def list_places(places: np.ndarray, lists: int, longest: int) -> go.Figure:
+    """In how many recall lists an article stands, by rank; `places` (n,) ranks, of `lists` lists of `longest`."""
+    width = max(1, -(-longest // 20))
+    counts = np.bincount((places - 1) // width, minlength=-(-longest // width))
+    starts = np.arange(len(counts)) * width + 1
+    figure = go.Figure(
+        go.Bar(
+            x=starts + (width - 1) / 2,
+            y=counts,
+            width=width,
+            marker={"color": palette.BLUE, "line_width": 0},
+            customdata=[f"{start} to {start + width - 1}" for start in starts],
+            hovertemplate="rank %{customdata}: %{y:,} lists<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title="rank in the recall list", range=[0.5, longest + 0.5])
+    figure.update_yaxes(title="recall lists", rangemode="tozero")
+    title = f"In {len(places):,} of {lists:,} recall lists"
+    if len(places):
+        title += f", at rank {int(np.median(places))} in the middle"
+    return finished(figure, title, height=280)
