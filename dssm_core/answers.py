@@ -1,5 +1,6 @@
 """Questions asked of a finished run: measure it again another way, or recall for any user."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -9,15 +10,16 @@ from dssm_core.baselines import BASELINES
 from dssm_core.config import Config
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
-from dssm_core.evaluation import Evaluation, evaluate
+from dssm_core.evaluation import Evaluation, evaluate, save_evaluation
 from dssm_core.export import read_vectors
 from dssm_core.indexes import INDEXES, describe_index
+from dssm_core.misses import reasons_at
 from dssm_core.popularity import seen_clicks
 from dssm_core.recommender import Recommender
 from dssm_core.retrieval import VectorRecommender
-from dssm_core.runs import Run
+from dssm_core.runs import Run, describe_run, open_run, write_status
 from dssm_core.split import Split, make_split
-from dssm_core.workspace import Workspace, load_dataset
+from dssm_core.workspace import Workspace, load_dataset, new_id, write_manifest
 
 
 def evaluate_run(workspace: Workspace, run: Run, config: Config) -> Evaluation:
@@ -38,11 +40,34 @@ def evaluate_run(workspace: Workspace, run: Run, config: Config) -> Evaluation:
     return replace(evaluation, facts={**evaluation.facts, "index": index})
 
 
+def keep_evaluation(workspace: Workspace, run: Run, config: Config, evaluation: Evaluation, name: str = "") -> Run:
+    """Add a run that is `run` measured another way, with its vectors and curves, so that the two can be compared."""
+    facts = run.metrics()["facts"] | evaluation.facts
+    held_out = evaluation.held_out
+    before = run.held_out()
+    if "drawn" in before:
+        held_out = held_out.merge(before[["user", "article", "drawn"]], on=["user", "article"], how="left")
+        # clicks of users beyond the first evaluation's sample were not counted
+        held_out["drawn"] = held_out["drawn"].fillna(0).astype(np.int32)
+    extra = {key: run.metrics()[key] for key in ("seconds", "peak_mb")}
+    run_id = new_id()
+    with workspace.whole_run_folder(run_id) as folder:
+        describe_run(folder, run.dataset, config, name or f"{run.name}, {config.index.kind}", run.preset)
+        for part in ("users.npz", "articles.npz", "weights.npz", "events.jsonl"):
+            if (run.folder / part).exists():
+                shutil.copy2(run.folder / part, folder / part)
+        save_evaluation(folder, replace(evaluation, held_out=held_out), facts, extra)
+        write_status(folder, "finished")
+        write_manifest(folder)
+    return open_run(workspace, run_id)
+
+
 def recall_user(workspace: Workspace, run: Run, user_id: str, k: int) -> dict:
     """One user's `k` best articles and what became of each held-out click, with raw ids.
 
     Returns {"run", "user", "recall": [{"rank", "article_id", "score", "hit"}], "held_out": [{"article_id", "rank",
-    "reason"}]}; a held-out click's rank is its place in the list, else its exact rank, None where it does not qualify.
+    "reason", "drawn"}]}; a held-out click's rank is its place in the list, else its exact rank, None where it does not
+    qualify; its reason is that in a list of `k`; drawn: how often it was a negative of the user, None if not counted.
     Read from the run's files where they hold the user and lists long enough; else computed.
     """
     dataset = load_dataset(workspace, run.dataset)
@@ -63,9 +88,10 @@ def recall_user(workspace: Workspace, run: Run, user_id: str, k: int) -> dict:
             {
                 "article_id": ids[row.article],
                 "rank": _rank(row),
-                "reason": "outranked" if row.list_rank > k else row.reason,
+                "reason": reason,
+                "drawn": int(row.drawn) if "drawn" in held_out else None,
             }
-            for row in held_out.itertuples()
+            for row, reason in zip(held_out.itertuples(), reasons_at(held_out, k), strict=True)
         ],
     }
 

@@ -106,6 +106,15 @@ def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     evaluate.add_argument("run")
     evaluate.add_argument("-k", metavar="10,50,200", help="lengths of the recall list")
     evaluate.add_argument("--index", metavar="NAME", help="exact, annoy or ivf")
+    evaluate.add_argument(
+        "--set", nargs="+", default=[], metavar="key=value", action="extend", help="such as index.probes=8"
+    )
+    evaluate.add_argument("--keep", action="store_true", help="keep it as a run of its own, to compare with")
+    evaluate.add_argument("--name", default="", help="a label of the run that is kept")
+
+    loss = add("index-loss", _index_loss, _human_index_loss, "recall lost and speed won by approximate indexes")
+    loss.add_argument("run")
+    loss.add_argument("-k", type=int, default=50)
 
     recall = add("recall", _recall, _human_recall, "one user's recall list and held-out clicks")
     recall.add_argument("run")
@@ -121,7 +130,7 @@ def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     export = add("export", _export, _human_pairs, "vectors, index and recall lists with raw ids")
     export.add_argument("run")
     export.add_argument("--to", required=True, type=Path, metavar="DIR")
-    export.add_argument("--format", default="parquet", help="parquet or funrec")
+    export.add_argument("--format", default="", help="parquet or funrec; without it everything")
 
 
 def _demo(workspace: Workspace, options: argparse.Namespace) -> dict:
@@ -296,13 +305,29 @@ def _sweeps(workspace: Workspace, options: argparse.Namespace) -> dict:
 
 
 def _evaluate(workspace: Workspace, options: argparse.Namespace) -> dict:
-    from dssm_core.answers import evaluate_run
+    from dssm_core.answers import evaluate_run, keep_evaluation
 
     run = open_run(workspace, options.run)
     settings = [f"eval.k={options.k}"] if options.k else []
     settings += [f"index.kind={options.index}"] if options.index else []
-    evaluation = evaluate_run(workspace, run, with_settings(run.config, settings))
-    return {"run": run.id, "metrics": evaluation.metrics, "facts": evaluation.facts, "reasons": evaluation.reasons}
+    for setting in options.set:
+        if not setting.startswith(("index.", "eval.")):
+            raise UserError(
+                f"bad setting {setting!r}: a finished run takes only index.… and eval.… keys; train it again"
+            )
+    config = with_settings(run.config, [*settings, *options.set])
+    evaluation = evaluate_run(workspace, run, config)
+    kept = keep_evaluation(workspace, run, config, evaluation, options.name) if options.keep else run
+    return {"run": kept.id, "metrics": evaluation.metrics, "facts": evaluation.facts, "reasons": evaluation.reasons}
+
+
+def _index_loss(workspace: Workspace, options: argparse.Namespace) -> dict:
+    from dssm_core.index_loss import SETTINGS, IndexLoss
+
+    loss = IndexLoss(workspace, open_run(workspace, options.run), options.k)
+    for _ in tqdm(loss.measure(), total=len(SETTINGS), desc="index loss", disable=options.json or None):
+        pass
+    return {"run": options.run, "k": options.k, "settings": loss.rows()}
 
 
 def _recall(workspace: Workspace, options: argparse.Namespace) -> dict:
@@ -374,6 +399,15 @@ def _human_metrics(result: dict) -> str:
     if facts["users"] < _FEW_USERS:
         lines += ["  so few users say little: cut the log another way, such as split.kind=random or leave_last"]
     lines += [f"  {name:<24} {_interval(metric)}" for name, metric in result["metrics"].items()]
+    return "\n".join(lines)
+
+
+def _human_index_loss(result: dict) -> str:
+    lines = [f"run {result['run']}: recall@{result['k']} through an index, and queries a second"]
+    for row in result["settings"]:
+        speed = f"{row['queries_per_second']:>10,.0f} queries/s"
+        recall = f"{row['recall']:.4f}  lost {row['loss']:.4f} [{row['loss_low']:.4f}, {row['loss_high']:.4f}]"
+        lines += [f"  {row['setting']:<36} {recall}  {speed}  {row['share_of_exact']:.1%} of the exact list"]
     return "\n".join(lines)
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dssm_core.config import flatten
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError, unknown_name
+from dssm_core.export_readme import export_readme
 from dssm_core.indexes import save_index
 from dssm_core.runs import Run
 from dssm_core.workspace import write_json, written
@@ -16,19 +18,28 @@ Vectors = tuple[np.ndarray, np.ndarray]
 """Rows of the dataset's table (n,) int32 and their vectors (n, d) float32."""
 
 
-def export_run(run: Run, dataset: Dataset, folder: Path, form: str = "parquet") -> list[Path]:
-    """Write a finished run's vectors and recall lists under `folder`, in one of `FORMS`; returns the files written.
+def export_run(run: Run, dataset: Dataset, folder: Path, form: str = "") -> list[Path]:
+    """Write a finished run under `folder`, in one of `FORMS` or, without one, in all; returns the files written.
 
-    A baseline has no vectors: only its recall lists are written.
+    With them goes config.json and a README.md that says how to load each in a few lines. A baseline has no vectors:
+    only its recall lists are written.
     """
-    if form not in FORMS:
+    if form and form not in FORMS:
         raise unknown_name("export format", form, FORMS)
     recall = run.recall()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}; choose another --to folder") from None
-    return FORMS[form](run, dataset, recall, folder)
+    files = [file for name in ([form] if form else FORMS) for file in FORMS[name](run, dataset, recall, folder)]
+    config = folder / "config.json"
+    write_json(config, {"run": run.id, "name": run.name, "dataset": run.dataset, "config": flatten(run.config)})
+    readme = folder / "README.md"
+    with written(readme) as beside:
+        vectors = read_vectors(run, "articles")
+        dim = None if vectors is None else vectors[1].shape[1]
+        beside.write_text(export_readme(run, [file.name for file in files], dim), encoding="utf-8")
+    return [*files, config, readme]
 
 
 def read_vectors(run: Run, side: str) -> Vectors | None:
@@ -41,7 +52,7 @@ def read_vectors(run: Run, side: str) -> Vectors | None:
 
 
 def _parquet(run: Run, dataset: Dataset, recall: pd.DataFrame, folder: Path) -> list[Path]:
-    """recall.parquet, users.parquet and articles.parquet (id and vector), and the index with its order of ids."""
+    """recall.parquet, users.parquet and articles.parquet (id and vector), and both indexes with their order of ids."""
     files = [folder / "recall.parquet"]
     _write(_with_ids(recall, dataset), files[0])
     for side, ids in _ids(dataset).items():
@@ -54,15 +65,19 @@ def _parquet(run: Run, dataset: Dataset, recall: pd.DataFrame, folder: Path) -> 
 
 
 def _index(run: Run, dataset: Dataset, folder: Path) -> list[Path]:
+    """articles.faiss and articles.annoy, each as the run's config says, and what article stands where in both."""
     vectors = read_vectors(run, "articles")
     if vectors is None:
         return []
-    index = folder / f"articles.{run.config.index.kind}.index"
-    with written(index) as beside:
-        save_index(vectors[1], run.config.index, beside)
-    ids = folder / "index_ids.json"
-    write_json(ids, {"index": index.name, "article_ids": _ids(dataset)["articles"][vectors[0]].tolist()})
-    return [index, ids]
+    kinds = {"annoy": "annoy", "faiss": "ivf" if run.config.index.kind == "ivf" else "exact"}
+    files = []
+    for name, kind in kinds.items():
+        files.append(folder / f"articles.{name}")
+        with written(files[-1]) as beside:
+            save_index(vectors[1], run.config.index.model_copy(update={"kind": kind}), beside)
+    ids = folder / "article_ids.json"
+    write_json(ids, _ids(dataset)["articles"][vectors[0]].tolist())
+    return [*files, ids]
 
 
 def _funrec(run: Run, dataset: Dataset, recall: pd.DataFrame, folder: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +34,10 @@ class Index(Protocol):
         """Write the index in its library's own file format."""
         ...
 
+    def searched(self, config: IndexConfig) -> "Index":
+        """The same index, not built again, searched as widely as `config` says."""
+        ...
+
 
 @dataclass(frozen=True)
 class _Flat:
@@ -45,6 +49,9 @@ class _Flat:
 
     def save(self, path: Path) -> None:
         faiss.write_index(self.vectors, str(path))
+
+    def searched(self, config: IndexConfig) -> "Index":
+        return self
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,9 @@ class _Annoy:
     def save(self, path: Path) -> None:
         self.trees.save(str(path))
 
+    def searched(self, config: IndexConfig) -> "Index":
+        return replace(self, search_k=config.search_k)
+
 
 @dataclass(frozen=True)
 class _Ivf:
@@ -86,6 +96,9 @@ class _Ivf:
 
     def save(self, path: Path) -> None:
         faiss.write_index(self.lists, str(path))
+
+    def searched(self, config: IndexConfig) -> "Index":
+        return replace(self, probes=config.probes)
 
     def _search(self, queries: np.ndarray, k: int, probes: int) -> tuple[np.ndarray, np.ndarray]:
         parameters = faiss.SearchParametersIVF(nprobe=probes)

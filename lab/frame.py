@@ -22,6 +22,7 @@ _PAGES = (
     ("pages/train.py", "Train", ":material/model_training:"),
     ("pages/users.py", "Users", ":material/person_search:"),
     ("pages/compare.py", "Compare", ":material/balance:"),
+    ("pages/index.py", "Index", ":material/speed:"),
 )
 
 _HIT_COLOUR = "background-color: rgba(31, 158, 119, 0.2)"

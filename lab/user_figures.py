@@ -9,8 +9,9 @@ from lab.figures import finished, short
 
 _LOOKS = {
     "train": ("clicked in train", palette.BLUE, "circle"),
-    "hit": ("held out, recalled", palette.GREEN, "star"),
+    # hits last: they are few, and must not lie under the misses
     "missed": ("held out, missed", palette.ORANGE, "x"),
+    "hit": ("held out, recalled", palette.GREEN, "star"),
 }
 
 

@@ -1,4 +1,7 @@
 import json
+import re
+import subprocess
+import sys
 
 import faiss
 import numpy as np
@@ -37,23 +40,56 @@ def nearest_by_annoy(path, query, k):
     return index.get_nns_by_vector(query, k, search_k=10_000)
 
 
-@pytest.mark.parametrize(
-    ("kind", "nearest"), [("exact", nearest_by_faiss), ("ivf", nearest_by_faiss), ("annoy", nearest_by_annoy)]
-)
-def test_the_index_finds_the_same_articles_by_raw_id(trained, dataset, tmp_path, kind, nearest):
+@pytest.mark.parametrize("kind", ["exact", "ivf", "annoy"])
+def test_both_indexes_find_the_same_articles_by_raw_id(trained, dataset, tmp_path, kind):
     run = Run(open_run(trained, "taught").folder)
     run.config = with_settings(run.config, [f"index.kind={kind}"])
     export_run(run, dataset, tmp_path)
-    order = json.loads((tmp_path / "index_ids.json").read_text())
+    ids = json.loads((tmp_path / "article_ids.json").read_text())
     articles = pd.read_parquet(tmp_path / "articles.parquet").set_index("article_id")["vector"]
     user = pd.read_parquet(tmp_path / "users.parquet")["vector"].iloc[5]
-    found = [order["article_ids"][place] for place in nearest(tmp_path / order["index"], user, 5)]
-    best = articles.map(lambda vector: float(np.dot(vector, user))).nlargest(5)
-    assert set(found) == set(best.index)
+    best = set(articles.map(lambda vector: float(np.dot(vector, user))).nlargest(5).index)
+    for name, nearest in (("faiss", nearest_by_faiss), ("annoy", nearest_by_annoy)):
+        assert {ids[place] for place in nearest(tmp_path / f"articles.{name}", user, 5)} == best
+
+
+def test_every_block_of_the_readme_runs_without_this_package(trained, dataset, tmp_path):
+    files = export_run(open_run(trained, "taught"), dataset, tmp_path / "out")
+    assert {"recall.parquet", "articles.faiss", "articles.annoy", "recall_list.jsonl", "config.json", "README.md"} <= {
+        file.name for file in files
+    }
+    blocks = re.findall(r"```python\n(.*?)```", (tmp_path / "out" / "README.md").read_text(encoding="utf-8"), re.S)
+    assert len(blocks) == 7 and all(block.count("\n") <= 5 for block in blocks)
+    blocked = "import sys; sys.modules['dssm_core'] = None\n"
+    printed = [
+        subprocess.run(
+            [sys.executable, "-I", "-c", blocked + block], cwd=tmp_path / "out", capture_output=True, text=True
+        )
+        for block in blocks
+    ]
+    assert [one.stderr for one in printed] == [""] * 7
+    assert all(one.stdout.strip() for one in printed)
+
+
+def test_a_recall_list_can_be_had_again_from_the_exported_vectors_and_index(trained, dataset, tmp_path):
+    run = open_run(trained, "taught")
+    export_run(run, dataset, tmp_path)
+    lists = pd.read_parquet(tmp_path / "recall.parquet")
+    user = lists["user_id"].iloc[0]
+    vector = pd.read_parquet(tmp_path / "users.parquet").set_index("user_id")["vector"][user]
+    ids = json.loads((tmp_path / "article_ids.json").read_text())
+    near = [ids[place] for place in nearest_by_faiss(tmp_path / "articles.faiss", vector, len(ids))]
+    mine = lists.loc[lists["user_id"] == user, "article_id"].tolist()
+    assert [article for article in near if article in set(mine)] == mine
+    seen = set(near[: len(mine)]) - set(mine)
+    exposures = dataset.exposures
+    clicked = exposures.article[(exposures.user == dataset.user_row(user)) & exposures.click]
+    assert seen <= set(dataset.articles["article_id"].to_numpy()[clicked]), "only what was seen is left out"
 
 
 def test_funrec_writes_the_three_files_of_its_next_stage(trained, dataset, tmp_path):
     files = export_run(open_run(trained, "taught"), dataset, tmp_path, "funrec")
+    files = files[:3]
     assert [file.name for file in files] == ["user_embedding.jsonl", "article_embedding.jsonl", "recall_list.jsonl"]
     users, articles, lists = (
         {
@@ -72,7 +108,8 @@ def test_funrec_writes_the_three_files_of_its_next_stage(trained, dataset, tmp_p
 @pytest.mark.parametrize("form", FORMS)
 def test_a_baseline_has_lists_and_no_vectors(trained, dataset, tmp_path, form):
     popular = next(run for run in list_runs(trained) if run.config.model == "popular")
-    assert [file.stem for file in export_run(popular, dataset, tmp_path, form)] in (["recall"], ["recall_list"])
+    stems = [file.stem for file in export_run(popular, dataset, tmp_path, form)]
+    assert stems in (["recall", "config", "README"], ["recall_list", "config", "README"])
 
 
 def test_an_unfinished_run_is_not_exported(trained, dataset, tmp_path):

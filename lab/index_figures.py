@@ -1,0 +1,68 @@
+"""The figure of Index: recall against speed."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from lab import palette
+from lab.figures import finished
+
+_FAMILIES = {"ivf": (palette.BLUE, "circle"), "annoy trees=10": (palette.ORANGE, "square")}
+_FAMILIES |= {"annoy trees=50": (palette.PURPLE, "diamond")}
+_NEAR = 0.002
+"""A setting that loses less recall than this is as good as exact."""
+
+
+def family(setting: str) -> str:
+    """What joins settings to one line: the kind, and the trees where there are some."""
+    words = setting.split()
+    return " ".join(word for word in words if not word.startswith(("probes", "search_k")))
+
+
+def recall_by_speed(table: pd.DataFrame, k: int) -> go.Figure:
+    """Recall@k through each index against its queries a second (log), exact as a reference line.
+
+    `table`: the rows of IndexLoss as a frame.
+    """
+    figure = go.Figure()
+    exact = table[table["setting"] == "exact"].iloc[0]
+    others = table[table["setting"] != "exact"]
+    for name, rows in others.groupby(others["setting"].map(family), sort=False):
+        colour, symbol = _FAMILIES.get(name, (palette.RED, "x"))
+        ordered = rows.sort_values("queries_per_second")
+        figure.add_scatter(
+            x=ordered["queries_per_second"],
+            y=ordered["recall"],
+            name=name,
+            mode="lines+markers",
+            line={"color": colour, "width": 2},
+            marker={"symbol": symbol, "size": 9},
+            customdata=ordered[["setting", "share_of_exact"]],
+            hovertemplate=f"%{{customdata[0]}}<br>recall@{k} %{{y:.2%}}, %{{x:,.0f}} queries/s<br>"
+            "%{customdata[1]:.1%} of the exact list<extra></extra>",
+        )
+    figure.add_scatter(
+        x=[exact["queries_per_second"]],
+        y=[exact["recall"]],
+        name="exact",
+        mode="markers",
+        marker={"color": palette.GREY, "symbol": "star", "size": 14},
+        hovertemplate=f"exact<br>recall@{k} %{{y:.2%}}, %{{x:,.0f}} queries/s<extra></extra>",
+    )
+    figure.add_hline(y=exact["recall"], line={"color": palette.GREY, "dash": "dash", "width": 1.5})
+    figure.update_xaxes(title="queries a second (log scale)", type="log")
+    figure.update_yaxes(title=f"recall@{k} through the index, dashed: exact", tickformat=".1%")
+    return finished(figure, says_fastest(table, k), legend=True, height=420)
+
+
+def says_fastest(table: pd.DataFrame, k: int) -> str:
+    """The fastest setting that loses next to nothing, or the one that loses least."""
+    exact = table[table["setting"] == "exact"].iloc[0]
+    others = table[table["setting"] != "exact"]
+    if others.empty:
+        return f"Exact search has recall@{k} {exact['recall']:.1%}"
+    near = others[others["loss"] <= _NEAR]
+    best = near.loc[near["queries_per_second"].idxmax()] if len(near) else others.loc[others["loss"].idxmin()]
+    kept = best["recall"] / exact["recall"] if exact["recall"] else 1.0
+    # both speeds of one moment: the machine may have been busier at another
+    speed = best["queries_per_second"] / best["exact_queries_per_second"]
+    return f"{best['setting']} keeps {kept:.1%} of recall@{k} at {speed:.3g} times the speed of exact"

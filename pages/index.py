@@ -1,0 +1,181 @@
+"""Index: what an approximate index loses in recall and wins in speed, and the run measured again through another."""
+
+import pandas as pd
+import streamlit as st
+
+from dssm_core.answers import evaluate_run, keep_evaluation
+from dssm_core.config import Config, with_settings
+from dssm_core.evaluation import Evaluation
+from dssm_core.export import export_run
+from dssm_core.index_loss import SETTINGS, IndexLoss
+from dssm_core.runs import Run
+from dssm_core.workspace import Workspace
+from lab import address, frame, index_figures, loading, words
+
+_COLUMNS = {
+    "setting": st.column_config.TextColumn("setting", width=230, pinned=True),
+    "recall": st.column_config.TextColumn("recall", width=150, alignment="right"),
+    "lost (points)": st.column_config.TextColumn(
+        "lost (points)", width=150, alignment="right", help="Exact less this, user by user, with its 95 % interval"
+    ),
+    "of the exact list": st.column_config.NumberColumn("of the exact list", format="percent", width=120),
+    "queries/s": st.column_config.NumberColumn("queries/s", format="localized", width=100),
+    "built in (s)": st.column_config.NumberColumn("built in (s)", format="%.2f", width=100),
+}
+
+
+def main() -> None:
+    workspace = frame.start("Index")
+    st.title("Index")
+    with frame.plain_errors():
+        finished = loading.finished_runs(workspace)
+        asked = list(st.query_params.get_all("run"))
+        for sentence in loading.left_out(workspace, finished, asked):
+            st.info(words.as_markdown(sentence), icon=":material/info:")
+        trained = [run for run in finished if run.model == "two_tower" and loading.vectors(run, "articles") is not None]
+        if not trained:
+            frame.empty(
+                "No run with vectors has finished yet, and a baseline has none to index.",
+                ("pages/train.py", "Train one", ":material/model_training:"),
+            )
+            return
+        tell_baseline(finished, asked)
+        run, k = choose_run(workspace, trained)
+        loss = IndexLoss(workspace, run, k)
+        rows = show_loss(loss, k)
+        show_again(workspace, run, rows, k)
+        show_export(workspace, run)
+
+
+def tell_baseline(finished: list[Run], asked: list[str]) -> None:
+    if any(run.id in asked and run.model != "two_tower" for run in finished):
+        st.info("A baseline has no vectors to index: shown is a trained run.", icon=":material/info:")
+
+
+def choose_run(workspace: Workspace, trained: list[Run]) -> tuple[Run, int]:
+    by_id = {run.id: run for run in trained}
+    left, right = st.columns(2)
+    changed = address.one("run", list(by_id), loading.first_shown(trained).id)
+    label = words.run_labels(trained, workspace.datasets())
+    chosen = left.selectbox(
+        "Run", list(by_id), key="run", format_func=label.get, on_change=changed, persist_state="session"
+    )
+    ks = sorted(by_id[chosen].config.eval.k)
+    changed = address.one("k", ks, 50 if 50 in ks else ks[0])
+    with right:
+        k = st.segmented_control(
+            "Length of the list, K", ks, key="k", on_change=changed, required=True, persist_state="session"
+        )
+    return by_id[chosen], k
+
+
+def show_loss(loss: IndexLoss, k: int) -> list[dict]:
+    """What was measured, or the button that measures it."""
+    rows = loss.rows()
+    if len(rows) < len(SETTINGS):
+        st.text(
+            f"{len(rows)} of {len(SETTINGS)} settings are measured, on up to 2,000 users. Indexes of many articles take "
+            "a while to build; what is measured is kept."
+        )
+        if st.button("Measure", type="primary", icon=":material/speed:"):
+            rows = measure(loss)
+    if rows:
+        table = pd.DataFrame(rows)
+        frame.chart(index_figures.recall_by_speed(table, k), "index-loss")
+        readable = readable_rows(table)
+        frame.table(readable, "index-settings", frame.all_rows(readable, 20), **_COLUMNS)
+    return rows
+
+
+def measure(loss: IndexLoss) -> list[dict]:
+    bar = st.progress(0.0, "Reading the vectors …")
+    for done, row in enumerate(loss.measure(), start=1):
+        bar.progress(done / len(SETTINGS), f"{row['setting']}: {done} of {len(SETTINGS)}")
+    bar.empty()
+    return loss.rows()
+
+
+def readable_rows(table: pd.DataFrame) -> pd.DataFrame:
+    points = 100 * table[["loss", "loss_low", "loss_high"]]
+    return pd.DataFrame(
+        {
+            "setting": table["setting"],
+            "recall": [
+                words.interval({"value": row.recall, "low": row.low, "high": row.high}) for row in table.itertuples()
+            ],
+            "lost (points)": [
+                f"{row.loss:.2f} ({row.loss_low:.2f} to {row.loss_high:.2f})" for row in points.itertuples()
+            ],
+            "of the exact list": table["share_of_exact"],
+            "queries/s": table["queries_per_second"].round(),
+            "built in (s)": table["build_s"],
+        }
+    )
+
+
+def show_again(workspace: Workspace, run: Run, rows: list[dict], k: int) -> None:
+    """Measure the whole run through another index, without training, and keep it as a run if wanted."""
+    st.subheader("The run through another index")
+    offered = {row["setting"]: row["settings"] for row in rows} or {"exact": ["index.kind=exact"]}
+    left, right = st.columns(2)
+    setting = left.selectbox("Setting", list(offered), key="index setting", persist_state="session")
+    more = right.text_input(
+        "More settings", key="index more", placeholder="such as index.lists=100", persist_state="session"
+    )
+    config = with_settings(run.config, [*offered[setting], *(text for text in more.split() if text)])
+    key = (loading.stamp(run.folder), config.index.model_dump_json())
+    if st.button("Measure the run with it", icon=":material/replay:"):
+        st.session_state["measured again"] = key
+    if st.session_state.get("measured again") != key:
+        return
+    evaluation = evaluated(*key, workspace, run, config)
+    show_metrics(run, evaluation, k)
+    name = st.text_input("Name", key="index name", placeholder=f"{words.run_name(run)}, {setting}", max_chars=80)
+    if st.button("Keep as a run of its own", icon=":material/save:"):
+        label = name.strip() or f"{words.run_name(run)}, {setting}"
+        kept = keep_evaluation(workspace, run, config, evaluation, label)
+        st.success(words.as_markdown(f"Kept as run {kept.id}."), icon=":material/check_circle:")
+        st.page_link(
+            "pages/compare.py",
+            label="Compare both",
+            icon=":material/balance:",
+            query_params={"compared": [run.id, kept.id], "baseline": run.id},
+        )
+
+
+@st.cache_resource(max_entries=4, show_spinner="Measuring every evaluated user …")
+def evaluated(stamp: str, index: str, _workspace: Workspace, _run: Run, _config: Config) -> Evaluation:
+    return evaluate_run(_workspace, _run, _config)
+
+
+def show_metrics(run: Run, evaluation: Evaluation, k: int) -> None:
+    before = loading.metrics(run)["metrics"]
+    names = [name for name in evaluation.metrics if name.endswith(f"@{k}") and name in loading.per_user(run)]
+    rows = pd.DataFrame(
+        {
+            "metric": names,
+            "with this index": [words.interval(evaluation.metrics[name]) for name in names],
+            f"as the run was made ({run.config.index.kind})": [words.interval(before[name]) for name in names],
+        }
+    )
+    frame.table(rows, "index-metrics", **frame.right_aligned(rows.columns[1:]))
+    index = evaluation.facts["index"]
+    lost = evaluation.reasons["lost by the index"]
+    speed = f", {index['queries_per_second']:,.0f} queries/s" if index["queries_per_second"] else ""
+    returned = f"{index['share_of_exact']:.1%} of the exact lists returned{speed}"
+    st.text(f"{returned}; {words.counted(lost, 'held-out click')} lost by the index.")
+
+
+def show_export(workspace: Workspace, run: Run) -> None:
+    st.subheader("Export")
+    st.text(
+        "Vectors, recall lists with raw ids, FAISS and Annoy files with their ids, the config, and fun-rec's files."
+    )
+    if st.button("Export the run", icon=":material/output:"):
+        folder = workspace.home / "exports" / run.id
+        with st.spinner("Writing …"):
+            files = export_run(run, loading.dataset(workspace, run.dataset), folder)
+        st.success(words.as_markdown(f"{len(files)} files are in {folder}; its README.md says how to load each."))
+
+
+main()
