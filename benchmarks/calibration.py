@@ -25,7 +25,7 @@ from dssm_core.runs import EventLog, Run, describe_run, open_run
 from dssm_core.workspace import Workspace, write_json
 
 RUNS, PAIRS, METRIC = 60, 200, "recall@50"
-EQUAL, OTHER, OTHER_RUNS = "in_batch", "mixed", 12
+EQUAL, OTHER, OTHER_RUNS = "in_batch", "popularity", 12
 USERS, ARTICLES = 8000, 1500
 SETTINGS = (
     "pool.max_age_days=2",

@@ -12,7 +12,7 @@ user = recall["user_id"].iloc[0]
 print(recall[recall["user_id"] == user].head())""",
     ),
     "users.parquet": (
-        "The vector of every user ({dim} numbers, of length 1). The first row, with the empty id, is for unknown users.",
+        "The vector of every user ({dim} numbers, of length 1). The first row, with the empty id, is for others.",
         """import numpy as np, pandas as pd
 users = pd.read_parquet("users.parquet").set_index("user_id")["vector"]
 vectors = np.stack(users.to_list()).astype("float32")

@@ -23,6 +23,7 @@ _PAGES = (
     ("pages/users.py", "Users", ":material/person_search:"),
     ("pages/compare.py", "Compare", ":material/balance:"),
     ("pages/index.py", "Index", ":material/speed:"),
+    ("pages/map.py", "Map", ":material/scatter_plot:"),
 )
 
 _HIT_COLOUR = "background-color: rgba(31, 158, 119, 0.2)"

@@ -74,8 +74,8 @@ def show_loss(loss: IndexLoss, k: int) -> list[dict]:
     rows = loss.rows()
     if len(rows) < len(SETTINGS):
         st.text(
-            f"{len(rows)} of {len(SETTINGS)} settings are measured, on up to 2,000 users. Indexes of many articles take "
-            "a while to build; what is measured is kept."
+            f"{len(rows)} of {len(SETTINGS)} settings are measured, on up to 2,000 users. Indexes of many articles "
+            "take a while to build; what is measured is kept."
         )
         if st.button("Measure", type="primary", icon=":material/speed:"):
             rows = measure(loss)

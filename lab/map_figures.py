@@ -1,0 +1,122 @@
+"""The figure of Map: articles in two dimensions, drawn by WebGL, with a user and what belongs to them on top."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from lab import palette, words
+from lab.figures import finished, short
+
+_SHOWN_CATEGORIES = 9
+_MOST_TITLES = 20_000
+"""Up to so many points have their titles to hover over: more make the page too heavy to send."""
+_MARKS = {
+    "clicked in train": (palette.BLUE, "circle-open", 11),
+    "recalled": (palette.PURPLE, "square-open", 10),
+    "recalled and clicked": (palette.GREEN, "star", 15),
+    "missed": (palette.ORANGE, "x", 11),
+    "the user": (palette.RED, "diamond", 18),
+    "found": (palette.PINK, "circle-open", 16),
+}
+"""What is drawn over the points: name → colour, symbol, size."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A map and, for each of its traces, the article rows of its points, which a selection is told by."""
+
+    figure: go.Figure
+    rows: list[np.ndarray]
+
+    def selected(self, points: list[dict]) -> np.ndarray:
+        """The distinct article rows of what a lasso, a box or a click caught: (n,) int64."""
+        caught = [self.rows[point["curve_number"]][point["point_index"]] for point in points]
+        return np.unique([row for row in caught if row >= 0]).astype(np.int64)
+
+
+def articles(points: pd.DataFrame, colour: str, total: int, kept: float | None) -> Drawn:
+    """Articles by category, or by a number.
+
+    `points`: columns x, y, row, title, category and, for the numbers, age (days) and clicks. `colour`: category, age or
+    popularity. `total`: articles in the pool. `kept`: the share of the variance that the projection keeps.
+    """
+    figure, rows = go.Figure(), []
+    if colour == "category":
+        for number, (name, some) in enumerate(_by_category(points)):
+            grey = name == "other"
+            hue = palette.GREY if grey else palette.HUES[number % len(palette.HUES)]
+            _add(figure, some, short(name), {"color": hue}, len(points))
+            rows.append(some["row"].to_numpy())
+    else:
+        values, title = _numbers(points, colour)
+        scale = {"title": title, "thickness": 10}
+        if colour == "popularity":
+            ticks = [0, 1, 10, 100, 1000, 10_000]
+            scale |= {"tickvals": np.log10(np.array(ticks) + 1), "ticktext": [f"{tick:,}" for tick in ticks]}
+        _add(figure, points, "articles", {"color": values, "colorscale": "Viridis", "colorbar": scale}, len(points))
+        rows.append(points["row"].to_numpy())
+    figure.update_xaxes(title="first direction", showticklabels=False)
+    figure.update_yaxes(title="second direction", showticklabels=False, scaleanchor="x")
+    figure = finished(figure, says_map(len(points), total, kept), legend=True, height=720, grid="")
+    figure.update_layout(dragmode="pan", legend={"itemsizing": "constant"})
+    return Drawn(figure, rows)
+
+
+def _by_category(points: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    frequent = points["category"].value_counts().index[:_SHOWN_CATEGORIES]
+    shown = points["category"].where(points["category"].isin(frequent), "other")
+    named = [*frequent, *(["other"] if (shown == "other").any() and "other" not in frequent else [])]
+    return [(name, points[shown == name]) for name in named]
+
+
+def _numbers(points: pd.DataFrame, colour: str) -> tuple[np.ndarray, str]:
+    if colour == "age":
+        return points["age"].to_numpy(np.float32), "age (days)"
+    return np.log10(points["clicks"].to_numpy(np.float32) + 1), "train clicks"
+
+
+def _add(figure: go.Figure, some: pd.DataFrame, name: str, marker: dict, shown: int) -> None:
+    titles = shown <= _MOST_TITLES
+    figure.add_scattergl(
+        x=some["x"].to_numpy(np.float32),
+        y=some["y"].to_numpy(np.float32),
+        mode="markers",
+        name=name,
+        marker={"size": 4 if shown > 5000 else 6, "opacity": 0.6, **marker},
+        text=[words.as_html(title) for title in some["title"]] if titles else None,
+        hovertemplate="%{text}<extra>%{fullData.name}</extra>" if titles else "%{fullData.name}<extra></extra>",
+    )
+
+
+def mark(drawn: Drawn, what: str, points: pd.DataFrame, labels: bool = False) -> None:
+    """Draw some articles, or the user, over the map; `points`: columns x, y, title and row (−1: no article)."""
+    if points.empty:
+        return
+    colour, symbol, size = _MARKS[what]
+    drawn.figure.add_scattergl(
+        x=points["x"].to_numpy(np.float32),
+        y=points["y"].to_numpy(np.float32),
+        mode="markers",
+        name=what,
+        marker={"color": colour, "symbol": symbol, "size": size, "line": {"width": 2, "color": colour}},
+        text=[words.as_html(title) for title in points["title"]],
+        hovertemplate=f"%{{text}}<extra>{what}</extra>",
+    )
+    if labels:
+        for point in points.itertuples():
+            drawn.figure.add_annotation(
+                x=point.x, y=point.y, text=short(point.title, 24), showarrow=True, ax=18, ay=-18
+            )
+    drawn.rows.append(points["row"].to_numpy())
+
+
+def says_map(shown: int, total: int, kept: float | None) -> str:
+    """How much of the pool is shown, and how much of the truth two dimensions can hold."""
+    part = f"{shown:,} of {total:,} articles shown, stratified by category"
+    if shown == total:
+        part = f"All {total:,} articles"
+    if kept is None:
+        return f"{part}; near articles are near, but distances mean nothing"
+    return f"{part}; two directions keep {kept:.0%} of the variance"
