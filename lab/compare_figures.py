@@ -110,10 +110,10 @@ def says_reasons(table: pd.DataFrame, column: str) -> str:
     spread = missed.pivot_table(index=column, columns="reason", values="share", sort=False)
     widest = (spread.max() - spread.min()).idxmax()
     low, high = spread[widest].idxmin(), spread[widest].idxmax()
-    return (
-        f"Most misses are {most}; {widest} differs most: {spread[widest].max():.0%} for {high}, "
-        f"{spread[widest].min():.0%} for {low}"
-    )
+    told = f"{spread[widest].max():.0%} for {high}, {spread[widest].min():.0%} for {low}"
+    if widest == most:
+        return f"Most misses are {most}: {told}"
+    return f"Most misses are {most}; {widest} differs most: {told}"
 
 
 def matrix(table: pd.DataFrame, run: str, baseline: str, metric: str) -> go.Figure:
@@ -247,7 +247,7 @@ def hardness(table: pd.DataFrame) -> go.Figure:
 
 def false_negatives(table: pd.DataFrame) -> go.Figure:
     """Share of each epoch's negatives that their user clicks later, a line a run."""
-    figure = _over_epochs(table, "false_negatives", "share of the negatives that the user clicks later", ".2%")
+    figure = _over_epochs(table, "false_negatives", "share of the negatives that the user clicks later", ".3%")
     mean = table.dropna(subset="false_negatives").groupby("run", sort=False)["false_negatives"].mean()
     title = "No run tells how many of its negatives were false"
     if len(mean):
@@ -300,15 +300,14 @@ def knobs(table: pd.DataFrame, metric: str) -> go.Figure:
 
 
 def _dimension(name: str, texts: pd.Series) -> dict:
-    """A knob's axis: numbers as they are, other values in their order as ticks."""
-    numbers = pd.to_numeric(texts, errors="coerce")
-    label = words.as_html(name)
-    if numbers.notna().all():
-        return {"label": label, "values": numbers}
+    """A knob's axis with its values as ticks: numbers where they stand, other values in their order."""
     known = sorted(set(texts))
+    numbers = pd.to_numeric(pd.Series(known), errors="coerce")
+    places = numbers.tolist() if numbers.notna().all() else list(range(len(known)))
+    place = dict(zip(known, places, strict=True))
     return {
-        "label": label,
-        "values": [known.index(text) for text in texts],
-        "tickvals": list(range(len(known))),
+        "label": words.as_html(name),
+        "values": [place[text] for text in texts],
+        "tickvals": places,
         "ticktext": [short(text, 24) for text in known],
     }

@@ -23,10 +23,10 @@ FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
-PAGES = ("", "data", "sampling", "train", "users", "compare")
+PAGES = ("", "data", "sampling", "train", "users", "compare", "index", "map")
 _OWN_HOST = re.compile(r"^(https?|wss?)://127\.0\.0\.1[:/]|^(data|blob):")
 # asked for at a page's own address first, then at the server's root: Streamlit's way to find its base path
-_PROBES = re.compile(r"/(data|sampling|train|users|compare)/_stcore/(health|host-config)$")
+_PROBES = re.compile(r"/(data|sampling|train|users|compare|index|map)/_stcore/(health|host-config)$")
 
 pytestmark = [
     pytest.mark.browser,
@@ -85,6 +85,7 @@ def test_the_whole_journey(page, address, tmp_path):
     _train_two_epochs(page, address)
     _look_at_a_user(page)
     _compare(page, address)
+    _look_at_the_map(page)
     assert page.complaints == []
 
 
@@ -157,8 +158,8 @@ def _look_at_a_user(page):
     page.get_by_role("button", name="Next with a hit").click()
     _settle(page)
     page.wait_for_url(re.compile("user="))
-    found = page.get_by_text(re.compile(r"^[1-9]\d* of \d+ held-out clicks? in the 50 recalled"))
-    found.wait_for(timeout=20_000)
+    found = re.compile(r"^[1-9]\d* of \d+ held-out clicks? in the 50 recalled articles")
+    page.get_by_test_id("stText").filter(has_text=found).wait_for(timeout=20_000)
 
 
 def _compare(page, address):
@@ -167,9 +168,20 @@ def _compare(page, address):
     _open(page, f"{address}/compare")
     while page.url.count("compared=") < 2 and time.monotonic() < deadline:
         _open(page, f"{address}/compare")
-    page.get_by_text("Do they recall the same articles?").wait_for()
-    page.locator(".js-plotly-plot").nth(3).wait_for(timeout=30_000)
-    page.wait_for_url(re.compile("compared=.*compared="))
+    for view in ("Leaderboard", "Missed clicks", "Segments", "Overlap"):
+        page.get_by_role("radio", name=view).click()
+        _settle(page)
+        page.locator(".js-plotly-plot").first.wait_for(timeout=30_000)
+    page.wait_for_url(re.compile("compared=.*compared=.*view=Overlap|view=Overlap.*compared=.*compared="))
+
+
+def _look_at_the_map(page):
+    page.get_by_role("link", name="Map").click()
+    _settle(page)
+    page.locator(".js-plotly-plot").wait_for(timeout=30_000)
+    page.get_by_label("Search a title").fill("的")
+    page.get_by_label("Search a title").press("Enter")
+    page.get_by_text(re.compile("articles? found")).wait_for(timeout=20_000)
 
 
 def _open(page, url):

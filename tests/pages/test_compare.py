@@ -120,9 +120,9 @@ def test_runs_that_are_not_finished_or_gone_are_told_by_name(open_page, small_wo
 
 def test_a_list_longer_than_the_pool_is_told(open_page, small_workspace, tmp_path):
     home = shutil.copytree(small_workspace, tmp_path / "home")
-    for run in (home / "runs").iterdir():
-        described = read_json(run / "config.json")
-        write_json(run / "config.json", {**described, "config": described["config"] | {"eval.k": [5, 5000]}})
+    for path in (home / "runs").glob("*/config.json"):
+        described = read_json(path)
+        write_json(path, {**described, "config": described["config"] | {"eval.k": [5, 5000]}})
     at = open_page("pages/compare.py", home, k="5000")
     assert not at.exception
     assert any("holds all that qualify" in caption.value for caption in at.caption)
@@ -164,3 +164,16 @@ def test_no_run_chosen_is_asked_for(open_page, small_workspace):
     at.multiselect(key="compared").set_value([]).run()
     assert not at.exception
     assert at.info
+
+
+def test_varying_knobs_of_three_runs_are_drawn_in_parallel(open_page, small_workspace, tmp_path):
+    home = shutil.copytree(small_workspace, tmp_path / "home")
+    for k in (7, 9):
+        run = shutil.copytree(home / "runs" / TRAINED, home / "runs" / f"k-{k}")
+        described = read_json(run / "config.json")
+        write_json(run / "config.json", {**described, "config": described["config"] | {"negatives.k": k}})
+    at = open_page("pages/compare.py", home, compared=[TRAINED, "k-7", "k-9"], view="Configs")
+    assert not at.exception
+    chart = json.loads(at.get("plotly_chart")[0].proto.spec)["data"][0]
+    assert [dimension["label"] for dimension in chart["dimensions"]] == ["negatives.k", "recall@50"]
+    assert chart["dimensions"][0]["ticktext"] == ["5", "7", "9"]

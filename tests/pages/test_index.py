@@ -10,8 +10,12 @@ from dssm_core.workspace import Workspace
 
 @pytest.fixture
 def with_vectors(trained, tmp_path):
-    """A copy of the trained workspace, whose run `taught` has vectors."""
-    return shutil.copytree(trained.home, tmp_path / "home")
+    """A copy of the trained workspace with its baselines and, of the runs with vectors, `taught` alone."""
+    home = shutil.copytree(trained.home, tmp_path / "home", ignore=shutil.ignore_patterns("index_loss"))
+    for run in list_runs(Workspace(home, bundled=None)):
+        if run.model == "two_tower" and run.id != "taught":
+            shutil.rmtree(run.folder)
+    return home
 
 
 def press(at, label):

@@ -2,7 +2,8 @@
 
 import pytest
 
-PAGES = ("app.py", "pages/data.py", "pages/sampling.py", "pages/train.py", "pages/users.py", "pages/compare.py")
+NAMES = ("data", "sampling", "train", "users", "compare", "index", "map")
+PAGES = ("app.py", *(f"pages/{name}.py" for name in NAMES))
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -20,9 +20,11 @@ def own_workspace(small_workspace, tmp_path):
 def started(monkeypatch):
     """The calls of start_sweep, which here starts nothing."""
     calls = []
-    monkeypatch.setattr(
-        "dssm_core.sweeps.start_sweep", lambda *arguments, **options: calls.append((arguments, options))
-    )
+
+    def start(*arguments, **options):
+        calls.append((arguments, options))
+
+    monkeypatch.setattr("lab.sweeping.start_sweep", start)
     return calls
 
 
