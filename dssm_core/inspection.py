@@ -109,7 +109,9 @@ def sample_clicks(facts: TrainFacts, draws: int, k: int, users: np.ndarray) -> t
 
 def train_clicks_of(dataset: Dataset, split: Split, user: int) -> np.ndarray:
     """Rows of the exposures that are train clicks of a user, in the order of time: (n,) int64."""
-    first, last = np.searchsorted(dataset.exposures.user, [user, user + 1])
+    users = dataset.exposures.user
+    # of the same type: searchsorted copies the whole column otherwise
+    first, last = np.searchsorted(users, np.array([user, user + 1], users.dtype))
     start, end = np.searchsorted(split.train, [first, last])
     rows = split.train[start:end]
     return rows[dataset.exposures.click[rows]]

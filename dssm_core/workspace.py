@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from dssm_core.dataset import Dataset, Exposures
 from dssm_core.errors import UserError
@@ -220,7 +221,12 @@ def load_dataset(workspace: Workspace, dataset_id: str) -> Dataset:
         manifest["format"],
         manifest["timezone"],
         Exposures(**columns, extra=extra),
-        pd.read_parquet(folder / "users.parquet"),
-        pd.read_parquet(folder / "articles.parquet"),
+        _read_whole(folder / "users.parquet"),
+        _read_whole(folder / "articles.parquet"),
         read_json(folder / "report.json"),
     )
+
+
+def _read_whole(path: Path) -> pd.DataFrame:
+    """A table each of whose columns is in one piece: rows are taken from it far faster than from many."""
+    return pq.read_table(path).combine_chunks().to_pandas()

@@ -303,13 +303,15 @@ def ordered(table: pd.DataFrame, *order: str) -> pd.DataFrame:
 
 def articles(dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
     """What is shown of articles: columns title (else the id), article (id) and, where known, category."""
-    table = dataset.articles.iloc[rows]
-    ids = table["article_id"].to_numpy()
-    titles = table["title"].to_numpy() if "title" in table else np.full(len(rows), "")
-    shown = {"title": np.where(titles == "", ids, titles), "article": ids}
-    if "cate" in table:
-        shown["category"] = table["cate"].to_numpy()
-    return pd.DataFrame(shown)
+    known = [name for name in ("article_id", "title", "cate") if name in dataset.articles]
+    # column by column: taking rows of the whole table would copy all that is not shown
+    shown = {name: dataset.articles[name].array.take(rows).to_numpy() for name in known}
+    ids = shown["article_id"]
+    titles = shown.get("title", np.full(len(rows), ""))
+    table = {"title": np.where(titles == "", ids, titles), "article": ids}
+    if "cate" in shown:
+        table["category"] = shown["cate"]
+    return pd.DataFrame(table)
 
 
 def csv(table: pd.DataFrame) -> bytes:

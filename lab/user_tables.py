@@ -17,7 +17,9 @@ OTHERS = "other"
 
 def of_user(table: pd.DataFrame, user: int) -> pd.DataFrame:
     """The rows of a user in a table that is sorted by user, such as recall.parquet."""
-    return table.iloc[slice(*np.searchsorted(table["user"].to_numpy(), [user, user + 1]))]
+    users = table["user"].to_numpy()
+    # of the same type: searchsorted copies the whole column otherwise
+    return table.iloc[slice(*np.searchsorted(users, np.array([user, user + 1], users.dtype)))]
 
 
 def profile(dataset: Dataset, user: int) -> dict[str, str]:
