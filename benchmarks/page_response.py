@@ -64,11 +64,18 @@ def measure(home: Path) -> None:
     chosen = np.random.default_rng(0).choice(users, TIMES, replace=False)
     for beside in ("", runs[-1].id):
         page = opened("pages/users.py", run=run.id, **({"beside": beside} if beside else {}))
-        print_times(f"users{' beside' if beside else ''}", page, moved_to(page, "user", chosen))
-    compared = [run.id for run in runs[:RUNS]]
+        print_times(f"users{' beside' if beside else ''}", page, moved_to(page, {"user": list(chosen)}))
+    compared = [run.id for run in list_runs(Workspace(home, bundled=None)) if run.finished][:RUNS]
     page = opened("pages/compare.py", compared=compared, k="50")
-    changes = [compared[i % len(compared)] for i in range(TIMES)]
-    print_times(f"compare {len(compared)} runs", page, moved_to(page, "baseline", changes))
+    for view in page.segmented_control(key="view").options:
+        print_times(f"compare, first look at {view}", page, moved_to(page, {"view": [view]}))
+    views = page.segmented_control(key="view").options
+    baselines = page.selectbox(key="baseline").options
+    changes = {
+        "view": [views[i % len(views)] for i in range(TIMES)],
+        "baseline": [compared[i // len(views) % len(compared)] for i in range(TIMES)],
+    }
+    print_times(f"compare {len(compared)} runs in {len(baselines)} groups", page, moved_to(page, changes))
 
 
 def opened(page: str, **query: object) -> AppTest:
@@ -83,10 +90,10 @@ def opened(page: str, **query: object) -> AppTest:
     return at
 
 
-def moved_to(page: AppTest, key: str, values: list[str]) -> Iterator[Callable[[], None]]:
-    """One change of a select box after the other."""
-    for value in values:
-        yield lambda value=value: page.query_params.__setitem__(key, str(value))
+def moved_to(page: AppTest, changes: dict[str, list[str]]) -> Iterator[Callable[[], None]]:
+    """One change of the address after the other; `changes`: the values that each key takes in turn."""
+    for values in zip(*changes.values(), strict=True):
+        yield lambda values=values: page.query_params.update(dict(zip(changes, map(str, values), strict=True)))
 
 
 def print_times(name: str, page: AppTest, changes: Iterator[Callable[[], None]]) -> None:
