@@ -201,7 +201,7 @@ def says_intervals(board: pd.DataFrame) -> list[str]:
             )
     if compare.USERS_AND_SEEDS in covers and measured:
         told.append(
-            f"Intervals over users and seeds called equal configs different in {measured['users_and_seeds']:.0%} of "
+            f"Intervals over users and seeds called equal configs different in {measured['users_and_seeds']:.1%} of "
             f"{measured['pairs']} pairs of groups, where 5 % is due."
         )
     return told
