@@ -9,7 +9,7 @@ from plotly.offline import get_plotlyjs
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1b2733; max-width: 1060px; margin: 2em auto; padding: 0 1em }
-table { border-collapse: collapse; font-size: 13px; display: block; overflow-x: auto }
+table { border-collapse: collapse; font-size: 13px; margin: 1.2em 0; display: block; overflow-x: auto }
 th, td { border-bottom: 1px solid #d5dbe1; padding: 4px 10px; text-align: left; white-space: nowrap }
 h2 { margin-top: 2em }
 """

@@ -96,14 +96,14 @@ class Comparison:
         """A run's held-out clicks, those that are left."""
         if not self.narrow and not self.filtered:
             return loading.held_out(run)
-        return _held_out(self.key_of(run), self, run)
+        return _held_out(self.key_of(run), run.id, self, run)
 
     def recall(self, run: Run) -> pd.DataFrame:
         """A run's recall lists."""
         return self.outcomes[run.id].recall if self.narrow else loading.recall(run)
 
     def key_of(self, run: Run) -> tuple[str, ...]:
-        """What a cache of something computed from one of the runs is keyed on."""
+        """What a cache of something computed from one of the runs is keyed on, beside its id."""
         return self.key if self.narrow else (loading.stamp(run.folder), self._narrowing)
 
 
@@ -182,7 +182,7 @@ def _outcomes(stamps: tuple[str, ...], _comparison: Comparison) -> dict[str, Out
 
 
 @st.cache_resource(max_entries=128, show_spinner=False)
-def _held_out(key: tuple[str, ...], _comparison: Comparison, _run: Run) -> pd.DataFrame:
+def _held_out(key: tuple[str, ...], run: str, _comparison: Comparison, _run: Run) -> pd.DataFrame:
     clicks = _comparison.outcomes[_run.id].held_out if _comparison.narrow else loading.held_out(_run)
     return compare.filtered(clicks, _comparison.dataset, _comparison.user_values, _comparison.article_values)
 

@@ -396,7 +396,7 @@ def says_curves(curves: pd.DataFrame) -> str:
 
 
 def segments(table: pd.DataFrame, presets: dict[str, str], segment: str, metric: str) -> go.Figure:
-    """A dot a run and a row a part of the segmentation; `table` as `tables.segments` makes it, `presets` by run id."""
+    """A dot a run and a row a part of the segmentation; `table` is of `comparing.by_segment`, `presets` by run id."""
     figure = go.Figure()
     order = list(dict.fromkeys(table["part"]))
     for number, (id, rows) in enumerate(table.groupby("id", sort=False)):
@@ -449,7 +449,7 @@ def says_segments(table: pd.DataFrame, segment: str) -> str:
 
 
 def overlap(table: pd.DataFrame, k: int) -> go.Figure:
-    """A square of shares: of the articles in either top K, those in both. `table` as `tables.overlap` makes it."""
+    """A square of shares: of the articles in either top K, those in both. `table` as `comparing.overlap` makes it."""
     names = [short(name, 22) for name in table.index]
     values = table.to_numpy(float)
     text = [["" if np.isnan(value) else f"{value:.0%}" for value in row] for row in values]

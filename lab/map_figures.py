@@ -44,9 +44,9 @@ def articles(points: pd.DataFrame, colour: str, total: int, kept: float | None) 
     """
     figure, rows = go.Figure(), []
     if colour == "category":
-        for number, (name, some) in enumerate(_by_category(points)):
-            grey = name == "other"
-            hue = palette.GREY if grey else palette.HUES[number % len(palette.HUES)]
+        hues = iter(palette.HUES)
+        for name, some in _by_category(points):
+            hue = palette.GREY if name == "other" else next(hues)
             _add(figure, some, short(name), {"color": hue}, len(points))
             rows.append(some["row"].to_numpy())
     else:
@@ -67,7 +67,8 @@ def articles(points: pd.DataFrame, colour: str, total: int, kept: float | None) 
 def _by_category(points: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     frequent = points["category"].value_counts().index[:_SHOWN_CATEGORIES]
     shown = points["category"].where(points["category"].isin(frequent), "other")
-    named = [*frequent, *(["other"] if (shown == "other").any() and "other" not in frequent else [])]
+    # the rest first: it is everywhere, and would cover the others
+    named = [*(["other"] if (shown == "other").any() and "other" not in frequent else []), *frequent]
     return [(name, points[shown == name]) for name in named]
 
 

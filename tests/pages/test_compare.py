@@ -177,3 +177,14 @@ def test_varying_knobs_of_three_runs_are_drawn_in_parallel(open_page, small_work
     chart = json.loads(at.get("plotly_chart")[0].proto.spec)["data"][0]
     assert [dimension["label"] for dimension in chart["dimensions"]] == ["negatives.k", "recall@50"]
     assert chart["dimensions"][0]["ticktext"] == ["5", "7", "9"]
+
+
+def test_narrowed_runs_keep_their_own_lists(open_page, small_workspace, tmp_path):
+    home = shutil.copytree(small_workspace, tmp_path / "home")
+    random = next(path.parent for path in (home / "runs").glob("random-*/config.json"))
+    described = read_json(random / "config.json")
+    write_json(random / "config.json", {**described, "config": described["config"] | {"pool.max_age_days": 2}})
+    at = open_page("pages/compare.py", home, compared=["popular-first", random.name])
+    at.toggle(key="narrow").set_value(True).run()
+    assert not at.exception
+    assert at.dataframe[0].value.iloc[:, 1].nunique() == 2
