@@ -54,6 +54,8 @@ def _report(report: EventLog, folder: Path, event: dict) -> None:
 def _end(run: Run, report: EventLog, state: str, reason: str) -> int:
     if run.finished:  # told to stop a moment too late
         return 0
+    if (run.folder / "cancel").exists():  # what broke may have broken because it was stopped, such as an import
+        state = reason = "cancelled"
     report({"type": state, "reason": reason})
     write_status(run.folder, state, reason)
     return 1

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from dssm_core import child
 from dssm_core.config import Config, with_settings
 from dssm_core.errors import UserError
 from dssm_core.presets import find_preset
@@ -171,3 +172,17 @@ def test_a_run_whose_files_lack_what_is_shown_now_is_told(tmp_path):
     describe_run(folder, "d", Config(), "old", "")
     write_json(folder / "config.json", {**read_json(folder / "config.json"), "version": 1})
     assert "earlier version" in Run(folder).problem
+
+
+def test_whatever_breaks_because_a_run_was_stopped_is_a_cancel(tmp_path, monkeypatch):
+    def broken(workspace, run, report):
+        (run.folder / "cancel").touch()
+        raise SystemError("an import was interrupted")
+
+    monkeypatch.setattr("dssm_core.pipeline.carry_out", broken)
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+    workspace = Workspace(tmp_path, bundled=None)
+    folder = workspace.new_run_folder("stopped")
+    describe_run(folder, "d", Config(), "stopped", "")
+    child.main(str(tmp_path), "stopped")
+    assert Run(folder).state().state == "cancelled"
