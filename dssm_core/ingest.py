@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
+from dssm_core.canonical import CANONICAL, InputTable
 from dssm_core.cleaning import (
     REASONS,
     SPLITS,
@@ -29,7 +30,9 @@ from dssm_core.cleaning import (
 )
 from dssm_core.dataset import NO_TIME, UNKNOWN, Dataset, Exposures
 from dssm_core.errors import UserError, unknown_name
-from dssm_core.formats import CANONICAL, Batch, Format, InputTable, find_format, missing_column
+from dssm_core.format_generic import missing_column
+from dssm_core.formats import Format, find_format
+from dssm_core.input_files import Batch
 from dssm_core.split import local_days
 from dssm_core.workspace import Workspace, new_id, save_dataset, written
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from dssm_core.canonical import REQUIRED
 from dssm_core.demo import ingest_demo
 from dssm_core.errors import UserError
-from dssm_core.formats import FORMATS, REQUIRED, column_names
+from dssm_core.formats import FORMATS
 from dssm_core.ingest import ingest
+from dssm_core.input_files import column_names
 from dssm_core.workspace import Workspace
 from lab import words
 

@@ -5,9 +5,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dssm_core import formats
+from dssm_core import input_files
+from dssm_core.canonical import CANONICAL
 from dssm_core.errors import UserError
-from dssm_core.formats import CANONICAL, FORMATS, find_format, open_generic, open_yidian
+from dssm_core.format_generic import open_generic
+from dssm_core.format_yidian import open_yidian
+from dssm_core.formats import FORMATS, find_format
 
 ROW = "u1\ta1\t1624843756147\t5\t0\t16\t1\t20\n"
 
@@ -83,7 +86,7 @@ def test_a_ragged_first_row_does_not_set_the_width(tmp_path):
 
 
 def test_ragged_rows_keep_their_lines_and_texts_across_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(formats, "_BLOCK_BYTES", 64)
+    monkeypatch.setattr(input_files, "_BLOCK_BYTES", 64)
     good = {3, 4, 5, 9, 10, 40, 41, 99}
     text = "".join(f"u{i},a{i}\n" if i in good else f"u{i}\n" for i in range(2, 100))
     table = open_generic(write(tmp_path / "log.csv", "user_id,article_id\n" + text), "exposures", {})
@@ -188,7 +191,7 @@ def test_an_empty_file_is_refused(tmp_path, text):
 
 
 def test_a_quote_never_closed_is_explained(tmp_path, monkeypatch):
-    monkeypatch.setattr(formats, "_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(input_files, "_BLOCK_BYTES", 1000)
     path = write(tmp_path / "log.csv", 'user_id,article_id\nu,"a\n' + "u,a\n" * 5000)
     with pytest.raises(UserError, match="a quote that is opened and never closed"):
         read(open_generic(path, "exposures", {}))

@@ -1,0 +1,45 @@
+"""CSV, TSV or Parquet with a header, any columns, named by a mapping."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dssm_core.canonical import CANONICAL, REQUIRED, InputTable
+from dssm_core.errors import UserError
+from dssm_core.input_files import ParquetFile, TextFile, open_with_header
+
+_ID_COLUMNS = ("user_id", "article_id")
+
+
+def open_generic(path: Path, table: str, mapping: Mapping[str, str]) -> InputTable:
+    """Open a CSV, TSV or Parquet file with a header, its columns named by `mapping` (canonical → the file's column).
+
+    Raises a UserError for a column that is not there, or stands twice.
+    """
+    file = open_with_header(path)
+    twice = [name for name in file.names if name and file.names.count(name) > 1]
+    if twice:
+        raise UserError(f"column {twice[0]!r} stands twice in the header of {path}: rename one of them")
+    return InputTable(file, _mapped_columns(file, table, mapping))
+
+
+def _mapped_columns(file: TextFile | ParquetFile, table: str, mapping: Mapping[str, str]) -> dict[str, str]:
+    columns = {}
+    for canonical in CANONICAL[table]:
+        wanted = mapping.get(canonical, canonical)
+        if wanted not in file.names and canonical in _ID_COLUMNS and canonical in file.names:
+            wanted = canonical
+        if wanted in file.names:
+            columns[canonical] = wanted
+        elif canonical in mapping or canonical in REQUIRED[table]:
+            raise missing_column(wanted, file)
+    if table != "exposures":
+        used = {"", *columns, *columns.values()}
+        columns |= {name: name for name in file.names if name not in used}
+    return columns
+
+
+def missing_column(name: str, file: TextFile | ParquetFile) -> UserError:
+    """The error for a column that a file does not have; lists those it has."""
+    there = ", ".join(repr(column) for column in file.names)
+    hint = "; with only one column, its separator may be another than , tab ; or |" if len(file.names) == 1 else ""
+    return UserError(f"no column {name!r} in {file.path}: it has {there}; map a column to it{hint}")
