@@ -2,7 +2,7 @@
 PORT ?= 8501
 PYTHON_IN = .venv/bin/python
 
-.PHONY: run test lint format bench demo clean
+.PHONY: run test lint format fuzz bench demo clean
 
 run: .venv/.installed
 	@$(PYTHON_IN) scripts/check_port.py $(PORT)
@@ -18,6 +18,10 @@ lint: .venv/.installed-dev
 format: .venv/.installed-dev
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
+
+# The campaigns of faults and malformed input at their full size; the suite runs them at a small one.
+fuzz: .venv/.installed-dev
+	DSSM_FUZZ=full $(PYTHON_IN) -m pytest -n 2 --dist loadfile tests/campaigns
 
 # Side-by-side timings; each prints ratios.
 bench: .venv/.installed
