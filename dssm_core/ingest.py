@@ -1,6 +1,5 @@
 """Brings a log, and user and article profiles where there are any, into the workspace as a dataset."""
 
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -34,7 +33,8 @@ from dssm_core.format_generic import missing_column
 from dssm_core.formats import Format, find_format
 from dssm_core.input_files import Batch
 from dssm_core.split import local_days
-from dssm_core.workspace import Workspace, new_id, save_dataset, written
+from dssm_core.stored_files import written
+from dssm_core.workspace import Workspace, new_id, save_dataset
 
 OPTIONAL_NUMBERS = ("expo_position", "duration", "net_status", "flush_nums")
 """Columns of the log that are kept as whole numbers where they are given."""
@@ -69,14 +69,10 @@ def ingest(
     """
     plan = _plan(format, exposures, users, articles, test_exposures, mapping or {}, click, timezone)
     dataset_id = new_id()
-    folder = workspace.new_dataset_folder(dataset_id)
-    try:
+    with workspace.whole_dataset_folder(dataset_id) as folder:
         with written(folder / "set_aside.parquet") as beside, SetAside(beside) as set_aside:
             dataset = _read(plan, dataset_id, name or Path(exposures).name, set_aside, _Meter(plan.files, progress))
         save_dataset(folder, dataset)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
     return dataset.report
 
 

@@ -1,13 +1,11 @@
 """The folder that holds datasets and runs. Files are written beside and renamed; nothing is ever unpickled."""
 
 import hashlib
-import json
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import pyarrow.parquet as pq
 
 from dssm_core.dataset import Dataset, Exposures
 from dssm_core.errors import UserError
+from dssm_core.stored_files import delete_folder, make_folder, read_json, whole_folder, write_json, written
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "demo"
 """The workspace that ships with the project: a small demo dataset and its finished runs, read only."""
@@ -30,28 +29,6 @@ _EXPOSURE_COLUMNS = ("user", "article", "time", "click")
 def new_id() -> str:
     """A fresh id: the time (UTC, to the second) and six random hex digits; sorts by time."""
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
-
-
-@contextmanager
-def written(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to, and rename it into place if the body succeeds; else remove it."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        yield beside
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON (UTF-8, indented), whole or not at all."""
-    with written(path) as beside:
-        beside.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
-
-
-def read_json(path: Path) -> Any:
-    """The JSON in a file."""
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write_manifest(folder: Path, **facts: Any) -> None:
@@ -84,7 +61,11 @@ class Workspace:
 
     def new_dataset_folder(self, dataset_id: str) -> Path:
         """Make and return the folder of a dataset to be."""
-        return _made(self.home / "datasets" / dataset_id)
+        return make_folder(self.home / "datasets" / dataset_id)
+
+    def whole_dataset_folder(self, dataset_id: str) -> AbstractContextManager[Path]:
+        """A hidden folder to fill, which becomes the dataset's if the body succeeds; else it is removed."""
+        return whole_folder(self.home / "datasets" / dataset_id)
 
     def delete_dataset(self, dataset_id: str) -> None:
         """Remove a dataset of this workspace (not a bundled one)."""
@@ -99,19 +80,11 @@ class Workspace:
 
     def new_run_folder(self, run_id: str) -> Path:
         """Make and return the folder of a run to be."""
-        return _made(self.home / "runs" / run_id)
+        return make_folder(self.home / "runs" / run_id)
 
-    @contextmanager
-    def whole_run_folder(self, run_id: str) -> Iterator[Path]:
-        """Yield a hidden folder to fill, which becomes the run's if the body succeeds; else it is removed."""
-        hidden = self.home / "runs" / f".new-{run_id}"
-        shutil.rmtree(hidden, ignore_errors=True)
-        _made(hidden)
-        try:
-            yield hidden
-            hidden.rename(hidden.with_name(run_id))
-        finally:
-            shutil.rmtree(hidden, ignore_errors=True)
+    def whole_run_folder(self, run_id: str) -> AbstractContextManager[Path]:
+        """A hidden folder to fill, which becomes the run's if the body succeeds; else it is removed."""
+        return whole_folder(self.home / "runs" / run_id)
 
     def run_folders(self) -> list[Path]:
         """Folders of all runs, newest first; bundled ones last."""
@@ -129,7 +102,7 @@ class Workspace:
 
     def new_sweep_folder(self, sweep_id: str) -> Path:
         """Make and return the folder of a sweep to be."""
-        return _made(self.home / "sweeps" / sweep_id)
+        return make_folder(self.home / "sweeps" / sweep_id)
 
     def delete_sweep(self, sweep_id: str) -> None:
         """Remove a sweep; its runs stay."""
@@ -158,17 +131,7 @@ class Workspace:
         folder = self._find(kind, wanted)
         if self.is_bundled(folder):
             raise UserError(f"{kind[:-1]} {wanted} ships with the project and cannot be deleted")
-        gone = folder.with_name(f".deleted-{wanted}")
-        folder.rename(gone)
-        shutil.rmtree(gone)
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise UserError(f"cannot make {folder}: {error.strerror}; choose another --home or $DSSM_HOME") from None
-    return folder
+        delete_folder(folder)
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from dssm_core.errors import UserError
-from dssm_core.workspace import Workspace, load_dataset, save_dataset, write_json, written
+from dssm_core.workspace import Workspace, load_dataset, save_dataset
 
 
 @pytest.fixture
@@ -44,16 +44,6 @@ def test_a_dataset_without_manifest_is_not_listed_and_not_loaded(workspace):
 def test_an_unknown_id_is_named_and_never_leaves_the_workspace(workspace, wanted):
     with pytest.raises(UserError, match="unknown dataset"):
         workspace.dataset_folder(wanted)
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_beside(tmp_path):
-    path = tmp_path / "status.json"
-    write_json(path, {"state": "queued"})
-    with pytest.raises(RuntimeError), written(path) as beside:
-        beside.write_text("half")
-        raise RuntimeError
-    assert json.loads(path.read_text()) == {"state": "queued"}
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_bundled_datasets_are_read_through_and_cannot_be_deleted(tmp_path, tasteful_dataset):

@@ -1,0 +1,161 @@
+"""Files of the workspace: written beside, forced to the disk and renamed, so that each is there whole or not at all."""
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dssm_core.errors import UserError
+
+_UNFINISHED, _DELETED = ".new-", ".deleted-"
+"""What the names of folders start with that are not yet, or no more, the workspace's."""
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to, and rename it into place if the body succeeds; else remove it.
+
+    After that the file outlives a power cut. A UserError where it cannot be written; the old file then stays.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        yield beside
+        sync(beside)
+        beside.replace(path)
+        sync(path.parent)
+    except OSError as error:
+        if isinstance(error.filename, str) and not Path(error.filename).is_relative_to(path.parent):
+            raise  # the body failed at a file from elsewhere
+        raise cannot_write(path, error) from error
+    finally:
+        _remove(beside)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON (UTF-8, indented), whole or not at all."""
+    with written(path) as beside:
+        beside.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON in a file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Yield a hidden folder to fill, which becomes `folder` if the body succeeds; else it is removed.
+
+    What a killed process left of such a folder is removed too. A UserError where the folder cannot be made.
+    """
+    hidden = folder.with_name(f"{_UNFINISHED}{folder.name}")
+    lock = _make(hidden)
+    try:
+        yield hidden
+        sync(hidden)
+        _put(hidden, folder)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+        os.close(lock)
+
+
+def delete_folder(folder: Path) -> None:
+    """Remove a folder of the workspace: at once from sight, then from the disk. A UserError where it cannot be."""
+    try:
+        if folder.is_symlink():  # what it points at is not the workspace's
+            folder.unlink()
+            return
+        gone = folder.with_name(f"{_DELETED}{secrets.token_hex(4)}")
+        folder.rename(gone)
+    except OSError as error:
+        raise UserError(f"cannot delete {folder}: {error.strerror}") from error
+    # what cannot be removed is out of sight, and tried again when the next folder is made
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a new folder and those above it; a UserError where it cannot be made."""
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"cannot make {folder}: {error.strerror}; choose another --home or $DSSM_HOME") from error
+    return folder
+
+
+def sync(path: Path) -> None:
+    """Force a file, or the names in a folder, to the disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def cannot_write(path: Path, error: OSError) -> UserError:
+    """The error for a file that cannot be written: it says why, and what helps."""
+    why = error.strerror or error
+    return UserError(f"cannot write {path}: {why}; free space on its disk, or choose another --home or $DSSM_HOME")
+
+
+def _remove(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError:
+        return  # a disk that takes no writes keeps the rest too; its name is hidden and read by nobody
+
+
+def _make(hidden: Path) -> int:
+    """Make a hidden folder and lock it until the number that is returned is closed, or this process ends."""
+    try:
+        hidden.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(hidden.parent):  # so that nobody takes it for abandoned between its making and its lock
+            _sweep(hidden.parent)
+            hidden.mkdir()
+            return _open_locked(hidden, fcntl.LOCK_NB)
+    except OSError as error:
+        raise UserError(f"cannot make {hidden}: {error.strerror}; choose another --home or $DSSM_HOME") from error
+
+
+def _put(hidden: Path, folder: Path) -> None:
+    try:
+        hidden.rename(folder)
+        sync(folder.parent)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the hidden folders that no process is filling any more."""
+    for left in [*parent.glob(f"{_UNFINISHED}*"), *parent.glob(f"{_DELETED}*")]:
+        with _locked(left, fcntl.LOCK_NB) as held:
+            if held:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path, way: int = 0) -> Iterator[bool]:
+    """Hold a folder's lock while the body runs; yields whether it could be had."""
+    try:
+        number = _open_locked(folder, way)
+    except OSError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        os.close(number)
+
+
+def _open_locked(folder: Path, way: int = 0) -> int:
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | way)
+    except BaseException:
+        os.close(number)
+        raise
+    return number
