@@ -51,7 +51,9 @@ class SplitConfig(_Section):
         description="time: the last days are test; leave_last: each user's last clicks; random: a share of the rows; column: the log's own `split`",
     )
     test_days: int = Field(1, ge=1, le=365, description="days of test at the end of the log (time)")
-    train_days: int = Field(6, ge=1, le=3650, description="days of train before the test days (time)")
+    train_days: int = Field(
+        6, ge=1, le=3650, description="days of train before the test days (time); a log's history is always train"
+    )
     test_clicks: int = Field(1, ge=1, le=1000, description="held-out clicks per user (leave_last)")
     test_share: float = Field(0.2, gt=0, lt=1, description="share of the rows that are test (random)")
     min_user_clicks: int = Field(0, ge=0, description="users with fewer clicks in the log are left out")

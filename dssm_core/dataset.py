@@ -18,8 +18,8 @@ class Exposures:
 
     `user` and `article` are row numbers (int32) of the dataset's tables; `time` is int64 milliseconds since 1970 UTC,
     or None for a log without times; `click` is bool. `extra` holds the optional columns as arrays of the same length,
-    in the log's own units: `expo_position`, `duration` (seconds), `net_status`, `flush_nums` (int64) and `split`
-    (str).
+    in the log's own units: `expo_position`, `duration` (seconds), `net_status`, `flush_nums` (int64), `split` (str) and
+    `history` (bool: a click from before the log, which is never test).
     """
 
     user: np.ndarray
@@ -39,6 +39,11 @@ class Exposures:
 
     def __len__(self) -> int:
         return len(self.user)
+
+    @property
+    def history(self) -> np.ndarray:
+        """Whether each entry is a click from before the log, told beside it: (n,) bool."""
+        return self.extra.get("history", np.zeros(len(self), dtype=bool))
 
 
 @dataclass(frozen=True)

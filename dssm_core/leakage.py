@@ -25,6 +25,7 @@ def leakage_report(dataset: Dataset, split: Split) -> list[Guard]:
         *_around_cutoff(dataset, split),
         *_after_held_out_click(dataset, split),
         *_pool_after_end(dataset, split),
+        *_history_in_test(dataset, split),
         _shared_rows(split),
         _repeat_clicks(dataset, split),
         *(
@@ -97,6 +98,19 @@ def _pool_after_end(dataset: Dataset, split: Split) -> list[Guard]:
             "pool articles created after the end of the test",
             _created_from(dataset, split.pool, split.end),
             "An article that did not exist by the end of the test must not be recalled: must be 0.",
+        )
+    ]
+
+
+def _history_in_test(dataset: Dataset, split: Split) -> list[Guard]:
+    history = dataset.exposures.history
+    if not history.any():
+        return []
+    return [
+        Guard(
+            "clicks of the history held out",
+            int(history[np.concatenate([split.validation, split.test])].sum()),
+            "What a user clicked before the log is train, and neither validates nor tests: must be 0.",
         )
     ]
 

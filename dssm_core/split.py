@@ -60,7 +60,9 @@ _LEFT_OUT, _TRAIN, _VALIDATION, _TEST = 0, 1, 2, 3
 def make_split(dataset: Dataset, config: SplitConfig, pool: PoolConfig) -> Split:
     """Cut a dataset into train, validation and test, and say which articles are in the pools.
 
-    Rows of users with fewer than `min_user_clicks` clicks are left out. The same input always gives the same split.
+    Rows of users with fewer than `min_user_clicks` clicks are left out. Clicks from before the log (its history) are
+    train, whatever the kind of split and its days; those after the test begins are left out. The same input always
+    gives the same split.
     Raises a UserError where the dataset cannot be cut this way, or where train or test would hold no click.
     """
     if config.kind not in SPLITS:
@@ -101,8 +103,8 @@ def midnight(day: int, timezone: str) -> int:
 
 
 def _cut_by_time(dataset: Dataset, config: SplitConfig, eligible: np.ndarray) -> _Cut:
-    time = _times(dataset, config)
-    days = np.unique(local_days(time, dataset.timezone))
+    time, history = _times(dataset, config), dataset.exposures.history
+    days = np.unique(local_days(time[~history], dataset.timezone))
     if len(days) < 2:
         raise UserError(
             f"dataset {dataset.id} has exposures of one day only, and the time split needs at least two: "
@@ -119,24 +121,29 @@ def _cut_by_time(dataset: Dataset, config: SplitConfig, eligible: np.ndarray) ->
     )
     part = np.full(len(time), _TRAIN, np.int8)
     part[time >= cutoff] = _TEST
-    part[time < start] = _LEFT_OUT
-    part[~eligible] = _LEFT_OUT
-    return _Cut(part, cutoff, end, {"before the train days": int((eligible & (time < start)).sum())})
+    left_out = {
+        "before the train days": (time < start) & ~history,
+        "history after the cutoff": (time >= cutoff) & history,
+    }
+    for rows in (*left_out.values(), ~eligible):
+        part[rows] = _LEFT_OUT
+    return _Cut(part, cutoff, end, {reason: int((eligible & rows).sum()) for reason, rows in left_out.items()})
 
 
 def _cut_leave_last(dataset: Dataset, config: SplitConfig, eligible: np.ndarray) -> _Cut:
     exposures, time = dataset.exposures, _times(dataset, config)
-    clicked = np.flatnonzero(exposures.click & eligible)
+    clicked = np.flatnonzero(exposures.click & eligible & ~exposures.history)
     user = exposures.user[clicked]
     counts = np.bincount(user, minlength=len(dataset.users))
     # Rows are sorted by user and time, so a click's place among its user's is its distance from where they start.
     place = np.arange(len(user)) - (np.cumsum(counts) - counts)[user]
-    held_out = clicked[(counts[user] > config.test_clicks) & (place >= counts[user] - config.test_clicks)]
+    enough = np.bincount(exposures.user[exposures.click], minlength=len(dataset.users)) > config.test_clicks
+    held_out = clicked[enough[user] & (place >= counts[user] - config.test_clicks)]
 
     first_held_out = np.full(len(dataset.users), np.iinfo(np.int64).max)
     np.minimum.at(first_held_out, exposures.user[held_out], time[held_out])
     part = np.where(eligible, _TRAIN, _LEFT_OUT).astype(np.int8)
-    after = eligible & ~exposures.click & (time > first_held_out[exposures.user])
+    after = eligible & (~exposures.click | exposures.history) & (time > first_held_out[exposures.user])
     part[after] = _LEFT_OUT
     part[held_out] = _TEST
     end = int(time[held_out].max()) + 1 if len(held_out) else None
@@ -147,8 +154,9 @@ def _cut_at_random(dataset: Dataset, config: SplitConfig, eligible: np.ndarray) 
     # drawn by (user, article): a pair shown twice must not be learned from in train and then tested
     keys = dataset.exposures.user.astype(np.int64) * len(dataset.articles) + dataset.exposures.article
     pairs, pair = np.unique(keys, return_inverse=True)
-    drawn = (np.random.default_rng(config.seed).random(len(pairs)) < config.test_share)[pair]
-    part = np.where(eligible, np.where(drawn, _TEST, _TRAIN), _LEFT_OUT).astype(np.int8)
+    drawn = np.random.default_rng(config.seed).random(len(pairs)) < config.test_share
+    drawn[pair[dataset.exposures.history]] = False
+    part = np.where(eligible, np.where(drawn[pair], _TEST, _TRAIN), _LEFT_OUT).astype(np.int8)
     return _Cut(part, None, _end_of_test(dataset, part), {})
 
 
@@ -162,6 +170,7 @@ def _cut_by_column(dataset: Dataset, config: SplitConfig, eligible: np.ndarray) 
     part = np.zeros(len(column), np.int8)
     for name, wanted in (("train", _TRAIN), ("validation", _VALIDATION), ("test", _TEST)):
         part[column == name] = wanted
+    part[dataset.exposures.history] = _TRAIN
     part[~eligible] = _LEFT_OUT
     not_clicked = (part == _VALIDATION) & ~dataset.exposures.click
     part[not_clicked] = _LEFT_OUT
@@ -209,11 +218,15 @@ def _check_clicks(click: np.ndarray, part: np.ndarray, config: SplitConfig) -> N
 
 
 def _validation_rows(dataset: Dataset, train: np.ndarray, config: SplitConfig) -> np.ndarray:
-    """One train click of some users drawn among those with two or more: as the test is drawn, at random or the last."""
+    """One train click of some users drawn among those with two or more: as the test is drawn, at random or the last.
+
+    A click of the history validates nothing: it lies before the period that the test is of.
+    """
     exposures, rng = dataset.exposures, np.random.default_rng(config.seed)
-    clicked = np.flatnonzero(train & exposures.click)
+    clicked = np.flatnonzero(train & exposures.click & ~exposures.history)
     counts = np.bincount(exposures.user[clicked], minlength=len(dataset.users))
-    users = np.flatnonzero(counts >= 2)
+    clicks = np.bincount(exposures.user[train & exposures.click], minlength=len(dataset.users))
+    users = np.flatnonzero((counts >= 1) & (clicks >= 2))
     wanted = min(config.validation_users, len(users), int(len(clicked) * _VALIDATION_SHARE))
     chosen = rng.choice(users, wanted, replace=False)
     at_random = config.kind == "random" or exposures.time is None

@@ -66,6 +66,15 @@ def test_leave_last_is_guarded_user_by_user(dataset):
     assert counts(dataset, leaky)["train rows after the user's held-out click"] == 1
 
 
+def test_clicks_of_the_history_that_are_held_out_are_counted():
+    rows = [("u", "h", MONDAY, 1), ("u", "a", MONDAY + 30 * HOUR, 1), ("u", "b", MONDAY + 60 * HOUR, 1)]
+    dataset = make_dataset(rows, extra={"history": [True, False, False]})
+    split = cut(dataset, "time")
+    assert counts(dataset, split)["clicks of the history held out"] == 0
+    leaky = replace(split, test=np.array([0, 2]))
+    assert counts(dataset, leaky)["clicks of the history held out"] == 1
+
+
 @pytest.mark.parametrize("kind", SPLITS)
 def test_every_guard_of_every_split_says_what_it_guards(dataset, kind):
     for guard in leakage_report(dataset, cut(dataset, kind)):

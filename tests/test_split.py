@@ -93,6 +93,60 @@ def test_leave_last_holds_out_the_last_clicks_and_hides_the_future():
     assert two.left_out == {"after the held-out click": 2}
 
 
+HISTORY = [("u", f"h{i}", at(-9) + i, 1) for i in range(3)]
+WITH_HISTORY = HISTORY + daily(range(3)) + [("v", "h0", at(-9), 1), ("v", "a0", at(1), 1), ("w", "h1", at(-9), 1)]
+
+
+def with_history(late=(), **extra):
+    rows = [*WITH_HISTORY, *late]
+    return make_dataset(rows, extra={"history": [r[1].startswith("h") for r in rows], **extra})
+
+
+def parts(dataset, split):
+    """(user, article) of the rows of each part."""
+    users, articles = (table.iloc[:, 0].to_numpy() for table in (dataset.users, dataset.articles))
+    pairs = list(zip(users[dataset.exposures.user], articles[dataset.exposures.article], strict=True))
+    return {name: [pairs[row] for row in getattr(split, name)] for name in ("train", "validation", "test")}
+
+
+@pytest.mark.parametrize(
+    ("config", "test"),
+    [
+        ({"kind": "time", "train_days": 1}, [("u", "a2")]),
+        ({"kind": "time", "train_days": 1, "test_days": 2}, [("u", "a1"), ("u", "a2"), ("v", "a0")]),
+        ({"kind": "leave_last"}, [("u", "a2"), ("v", "a0")]),
+        ({"kind": "leave_last", "test_clicks": 2}, [("u", "a1"), ("u", "a2")]),
+        ({"kind": "random", "test_share": 0.99}, [("u", "a0"), ("u", "a1"), ("u", "a2"), ("v", "a0")]),
+    ],
+)
+def test_history_is_train_whatever_the_split(config, test):
+    dataset = with_history()
+    found = parts(dataset, split_of(dataset, **config, validation_users=9))
+    assert found["test"] == test
+    assert {("u", "h0"), ("u", "h1"), ("u", "h2"), ("v", "h0"), ("w", "h1")} <= set(found["train"])
+    assert not any(article.startswith("h") for _, article in found["validation"])
+
+
+def test_history_is_train_in_a_split_by_column():
+    dataset = with_history(split=["test"] * 3 + ["train", "train", "test"] + ["train", "test", "test"])
+    assert parts(dataset, split_of(dataset, kind="column"))["test"] == [("u", "a2"), ("v", "a0")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("time", "history after the cutoff"), ("leave_last", "after the held-out click")]
+)
+def test_history_from_after_the_test_began_is_left_out(kind, reason):
+    dataset = with_history([("u", "h9", at(2, 13), 1)])
+    split = split_of(dataset, kind=kind)
+    assert split.left_out == {reason: 1}
+    assert ("u", "a2") in parts(dataset, split)["test"]
+
+
+def test_an_article_of_the_history_shown_again_is_not_drawn_for_the_random_test():
+    dataset = with_history([("u", "h0", at(1), 1)], history=[True] * 3 + [False] * 3 + [True, False, True, False])
+    assert ("u", "h0") not in parts(dataset, split_of(dataset, kind="random", test_share=0.99))["test"]
+
+
 def test_random_is_a_seeded_share_of_the_rows(tasteful_dataset):
     split = split_of(tasteful_dataset, kind="random", test_share=0.3)
     again, other = (split_of(tasteful_dataset, kind="random", test_share=0.3, seed=seed) for seed in (0, 1))
@@ -223,8 +277,9 @@ def test_train_rows_of_articles_from_after_the_cutoff_are_left_out():
 def test_every_row_is_in_one_part_or_counted_as_left_out(rows, kind, timezone):
     rows = [(f"u{u}", f"a{a}", MONDAY + h * HOUR, c) for u, a, h, c in rows]
     column = np.resize(["train", "train", "test", "validation"], len(rows))
+    history = np.array([click and i % 3 == 0 for i, (*_, click) in enumerate(rows)])
     ctimes = {f"a{a}": {"ctime": MONDAY + a * 20 * HOUR} for a in range(4)}
-    dataset = make_dataset(rows, ctimes, timezone=timezone, extra={"split": column})
+    dataset = make_dataset(rows, ctimes, timezone=timezone, extra={"split": column, "history": history})
     try:
         split = split_of(dataset, kind=kind, train_days=2)
     except UserError:
@@ -237,6 +292,7 @@ def test_every_row_is_in_one_part_or_counted_as_left_out(rows, kind, timezone):
     assert (ctime[split.pool] < split.end).all() and 0 not in split.pool
     assert np.isin(dataset.exposures.article[split.train], split.train_pool).all()
     assert dataset.exposures.click[split.validation].all()
+    assert not dataset.exposures.history[np.concatenate([split.test, split.validation])].any()
     if split.cutoff is not None:
         assert time[split.test].min() >= split.cutoff > time[np.r_[split.train, split.validation]].max()
         assert (ctime[split.train_pool] < split.cutoff).all()
