@@ -34,7 +34,8 @@ from dssm_core.demo_world import (
     plant,
 )
 from dssm_core.errors import UserError
-from dssm_core.ingest import Progress, ingest
+from dssm_core.ingest import ingest
+from dssm_core.meter import Progress
 from dssm_core.workspace import Workspace, write_json, written
 
 START = 1_624_809_600_000

@@ -1,0 +1,126 @@
+"""The log, as ingest reads it: one file of exposures, or two."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dssm_core.canonical import InputTable
+from dssm_core.cleaning import (
+    SPLITS,
+    Verdicts,
+    duplicates,
+    is_missing,
+    time_unit,
+    to_clicks,
+    to_optional_integers,
+    to_times,
+)
+from dssm_core.dataset import Exposures
+from dssm_core.ids import Ids
+from dssm_core.ingest_plan import Plan
+from dssm_core.input_files import Batch
+from dssm_core.meter import Meter
+from dssm_core.profiles import Profiles
+from dssm_core.set_aside import SetAside
+
+OPTIONAL_NUMBERS = ("expo_position", "duration", "net_status", "flush_nums")
+"""Columns of the log that are kept as whole numbers where they are given."""
+
+
+class ExposureLog:
+    """Collects the exposures of one or two files as arrays, batch by batch."""
+
+    def __init__(self, plan: Plan, users: Ids, articles: Profiles, set_aside: SetAside):
+        self.units: list[str] = []
+        self._plan = plan
+        self._users, self._articles = users, articles.ids
+        self._ctimes = articles.ctimes()
+        self._set_aside = set_aside
+        self._has_split = len(plan.logs) > 1 or "split" in plan.logs[0].columns
+        self._numbers = [name for name in OPTIONAL_NUMBERS if all(name in log.columns for log in plan.logs)]
+        self._chunks: dict[str, list[np.ndarray]] = {}
+
+    def read(self, number: int, table: InputTable, meter: Meter) -> None:
+        """Add the rows of a file: the first (0) is the log, or its train rows; the second (1) its test rows."""
+        unit = self._plan.format.time_unit
+        for batch in meter.batches(table):
+            self._set_aside.add_ragged("exposures", batch)
+            if len(batch.lines):
+                columns = {name: batch.rows.column(column) for name, column in table.columns.items()}
+                if "expo_time" in columns:
+                    unit = unit or time_unit(columns["expo_time"])
+                self._add(number, batch, columns, unit)
+        if unit and "expo_time" in table.columns:
+            self.units.append(unit)
+
+    def _add(self, number: int, batch: Batch, columns: dict[str, pa.Array], unit: str | None) -> None:
+        verdicts = Verdicts(len(batch.lines))
+        verdicts.reject(is_missing(columns["user_id"]) | is_missing(columns["article_id"]), "missing id")
+        values = {"file": np.full(len(batch.lines), number, np.int8), "line": batch.lines}
+        if "expo_time" in columns:
+            values["time"], ok = to_times(columns["expo_time"], unit, self._plan.timezone)
+            verdicts.reject(~ok, "bad time")
+        values["click"], ok = self._clicks(batch, columns)
+        verdicts.reject(~ok, "bad click")
+        if self._has_split:
+            values["split"], ok = self._splits(number, columns)
+            verdicts.reject(~ok, "bad split")
+        if "expo_time" in columns and len(self._ctimes) > 1:
+            verdicts.reject(self._too_early(columns["article_id"], values["time"]), "created after exposure")
+        values |= {name: to_optional_integers(columns[name]) for name in self._numbers}
+        self._set_aside.add_rejected("exposures", batch, verdicts)
+        self._keep(columns, values, verdicts.accepted)
+
+    def _clicks(self, batch: Batch, columns: dict[str, pa.Array]) -> tuple[np.ndarray, np.ndarray]:
+        every = np.ones(len(batch.lines), dtype=bool)
+        if self._plan.rule:
+            files = {part.column: batch.rows.column(part.column) for part in self._plan.rule.comparisons}
+            return self._plan.rule.clicked(files), every
+        return to_clicks(columns["click"]) if "click" in columns else (every, every)
+
+    def _splits(self, number: int, columns: dict[str, pa.Array]) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers into `SPLITS`, and whether each row names one of them."""
+        if len(self._plan.logs) > 1:
+            rows = len(columns["user_id"])
+            return np.full(rows, SPLITS.index(("train", "test")[number]), np.int8), np.ones(rows, dtype=bool)
+        found = pc.fill_null(pc.index_in(columns["split"], pa.array(SPLITS)), -1).to_numpy()
+        return found.astype(np.int8), found >= 0
+
+    def _too_early(self, articles: pa.Array, time: np.ndarray) -> np.ndarray:
+        rows = self._articles.find(articles)
+        known = rows < len(self._ctimes)
+        return self._ctimes[np.where(known, rows, 0)] > time
+
+    def _keep(self, columns: dict[str, pa.Array], values: dict[str, np.ndarray], accepted: np.ndarray) -> None:
+        kept = {name: array[accepted] for name, array in values.items()}
+        kept["user"] = self._users.number(columns["user_id"].filter(pa.array(accepted)))
+        kept["article"] = self._articles.number(columns["article_id"].filter(pa.array(accepted)))
+        for name, array in kept.items():
+            self._chunks.setdefault(name, []).append(array)
+
+    def exposures(self) -> Exposures:
+        """The accepted rows without duplicates, sorted by user, time and place in the input."""
+        columns = {name: np.concatenate(self._chunks.pop(name)) for name in list(self._chunks)}
+        if not columns:
+            return Exposures(*(np.zeros(0, dtype) for dtype in (np.int32, np.int32, np.int64, np.bool_)))
+        time = columns.get("time")
+        repeated = duplicates(columns["user"], columns["article"], time, columns["click"])
+        self._set_duplicates_aside(columns["file"][repeated], columns["line"][repeated])
+        del columns["file"], columns["line"]
+        kept = np.flatnonzero(~repeated)
+        keys = [columns["user"][kept]] if time is None else [time[kept], columns["user"][kept]]
+        kept = kept[np.lexsort(keys)]
+        columns = {name: columns.pop(name)[kept] for name in list(columns)}
+        main = {name: columns.pop(name, None) for name in ("user", "article", "time", "click")}
+        if "split" in columns:
+            columns["split"] = np.array(SPLITS, dtype=object)[columns["split"]]
+        return Exposures(**main, extra=columns)
+
+    def _set_duplicates_aside(self, files: np.ndarray, lines: np.ndarray) -> None:
+        """Duplicates are known only once all rows are: their texts are read from the files again."""
+        for number, table in enumerate(self._plan.logs):
+            wanted = lines[files == number]
+            for batch in table.file.batches(lambda done: None) if len(wanted) else ():
+                chosen = np.isin(batch.lines, wanted)
+                reasons = np.full(int(chosen.sum()), "duplicate")
+                self._set_aside.add("exposures", reasons, batch.lines[chosen], batch.texts(chosen))

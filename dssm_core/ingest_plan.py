@@ -1,0 +1,90 @@
+"""What a person chose to ingest, checked before anything is read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from dssm_core.canonical import CANONICAL, InputTable
+from dssm_core.cleaning import ClickRule
+from dssm_core.errors import UserError, unknown_name
+from dssm_core.format_generic import missing_column
+from dssm_core.formats import Format, find_format
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a person chose, checked: the files are open and their columns found."""
+
+    format_name: str
+    format: Format
+    timezone: str
+    rule: ClickRule | None
+    logs: tuple[InputTable, ...]
+    users: InputTable | None
+    articles: InputTable | None
+
+    @property
+    def files(self) -> list[Path]:
+        """The files to read."""
+        return [table.file.path for table in (*self.logs, self.users, self.articles) if table]
+
+
+def make_plan(
+    format_name: str,
+    exposures: Path | str,
+    users: Path | str | None,
+    articles: Path | str | None,
+    test_exposures: Path | str | None,
+    mapping: Mapping[str, str],
+    click: str | None,
+    timezone: str | None,
+) -> Plan:
+    """Check what `ingest` was given, and open the files; a UserError names what cannot be."""
+    chosen = find_format(format_name)
+    if (mapping or click) and not chosen.mapped:
+        raise UserError(f"the {format_name} format has fixed columns: leave out the mapping and rule, or use generic")
+    known = set().union(*CANONICAL.values())
+    for canonical in mapping:
+        if canonical not in known:
+            raise unknown_name("canonical column", canonical, known)
+    rule = ClickRule.parse(click) if click else None
+    opened = {
+        table: [chosen.open_table(Path(path), table, mapping) for path in paths if path]
+        for table, paths in (("exposures", (exposures, test_exposures)), ("users", [users]), ("articles", [articles]))
+    }
+    _check_mapping(opened, mapping, rule)
+    zone = _checked_timezone(timezone or chosen.timezone)
+    users_table, articles_table = (next(iter(opened[table]), None) for table in ("users", "articles"))
+    return Plan(format_name, chosen, zone, rule, tuple(opened["exposures"]), users_table, articles_table)
+
+
+def _checked_timezone(timezone: str) -> str:
+    try:
+        ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError):
+        raise UserError(
+            f"unknown timezone {timezone!r}: expected a name such as Asia/Shanghai, Europe/Zurich or UTC"
+        ) from None
+    return timezone
+
+
+def _check_mapping(opened: dict[str, list[InputTable]], mapping: Mapping[str, str], rule: ClickRule | None) -> None:
+    """Every mapped column must be used by some table, every column of the rule be there, and two logs be alike."""
+    tables = [table for group in opened.values() for table in group]
+    for canonical, column in mapping.items():
+        if not any(table.columns.get(canonical) == column for table in tables):
+            raise UserError(
+                f"no table has a column {column!r} to take as {canonical}: the log has "
+                f"{', '.join(map(repr, tables[0].file.names))}; mend the mapping or name the file that has it"
+            )
+    if rule and "click" in mapping:
+        raise UserError("click is both mapped to a column and given by a rule: leave out one of them")
+    first, *others = opened["exposures"]
+    for log in (first, *others):
+        for part in rule.comparisons if rule else ():
+            if part.column not in log.file.names:
+                raise missing_column(part.column, log.file)
+        for column in ("expo_time", "click"):
+            if (column in log.columns) != (column in first.columns):
+                raise UserError(f"only one of {first.file.path} and {log.file.path} has {column}: both or none must")

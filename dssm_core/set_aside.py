@@ -1,0 +1,53 @@
+"""The rows that are set aside: counted by table and reason, and kept with their texts."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+
+from dssm_core.canonical import CANONICAL
+from dssm_core.cleaning import REASONS, Verdicts
+from dssm_core.input_files import Batch
+
+_SET_ASIDE = pa.schema([("table", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("text", pa.string())])
+
+
+class SetAside:
+    """The rows that were set aside: counted by table and reason, and written to a Parquet file as they come."""
+
+    def __init__(self, path: Path):
+        self.counts: dict[str, Counter] = {table: Counter() for table in CANONICAL}
+        self._writer = pa.parquet.ParquetWriter(path, _SET_ASIDE, compression="zstd")
+
+    def __enter__(self) -> "SetAside":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+    def add(self, table: str, reasons: np.ndarray, lines: np.ndarray, texts: pa.Array) -> None:
+        """Keep some rows: `reasons` (n,) str, their `lines` (n,) int64 and raw `texts` (n,)."""
+        if not len(reasons):
+            return
+        names, numbers = np.unique(reasons, return_counts=True)
+        self.counts[table].update(dict(zip(names.tolist(), numbers.tolist(), strict=True)))
+        columns = [pa.repeat(table, len(reasons)), pa.array(lines, pa.int64()), pa.array(reasons.astype(object)), texts]
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=_SET_ASIDE))
+
+    def report(self, table: str, accepted: int) -> dict:
+        """The counts of a table as {"rows_in", "accepted", "set_aside": {reason: n}}."""
+        counts = {reason: self.counts[table][reason] for reason in REASONS if self.counts[table][reason]}
+        return {"rows_in": accepted + sum(counts.values()), "accepted": accepted, "set_aside": counts}
+
+    def add_ragged(self, table: str, batch: Batch) -> None:
+        """Keep the ragged rows of a batch."""
+        lines, texts = np.array([line for line, _ in batch.ragged], np.int64), [text for _, text in batch.ragged]
+        self.add(table, np.full(len(lines), "ragged row"), lines, pa.array(texts, pa.string()))
+
+    def add_rejected(self, table: str, batch: Batch, verdicts: Verdicts) -> None:
+        """Keep the rows of a batch that were not accepted."""
+        rejected = ~verdicts.accepted
+        if rejected.any():
+            self.add(table, verdicts.reasons, batch.lines[rejected], batch.texts(rejected))
