@@ -13,7 +13,9 @@ _ID_COLUMNS = ("user_id", "article_id")
 def open_generic(path: Path, table: str, mapping: Mapping[str, str]) -> InputTable:
     """Open a CSV, TSV or Parquet file with a header, its columns named by `mapping` (canonical → the file's column).
 
-    Raises a UserError for a column that is not there, or stands twice.
+    A key of `mapping` may name its table (`users.user_id`), for files that name the same column differently; a column
+    that is mapped to "" is left out, even where the file has one of that name. Raises a UserError for a column that is
+    not there, or stands twice.
     """
     file = open_with_header(path)
     twice = [name for name in file.names if name and file.names.count(name) > 1]
@@ -25,15 +27,16 @@ def open_generic(path: Path, table: str, mapping: Mapping[str, str]) -> InputTab
 def _mapped_columns(file: TextFile | ParquetFile, table: str, mapping: Mapping[str, str]) -> dict[str, str]:
     columns = {}
     for canonical in CANONICAL[table]:
-        wanted = mapping.get(canonical, canonical)
+        targets = (f"{table}.{canonical}", canonical)
+        wanted = next((mapping[target] for target in targets if target in mapping), canonical)
         if wanted not in file.names and canonical in _ID_COLUMNS and canonical in file.names:
             wanted = canonical
-        if wanted in file.names:
+        if wanted and wanted in file.names:
             columns[canonical] = wanted
-        elif canonical in mapping or canonical in REQUIRED[table]:
-            raise missing_column(wanted, file)
+        elif canonical in REQUIRED[table] or (wanted and not mapping.keys().isdisjoint(targets)):
+            raise missing_column(wanted or canonical, file)
     if table != "exposures":
-        used = {"", *columns, *columns.values()}
+        used = {"", *CANONICAL[table], *columns.values()}
         columns |= {name: name for name in file.names if name not in used}
     return columns
 

@@ -32,9 +32,10 @@ def ingest(
 ) -> dict:
     """Read, clean and store a dataset; return its report (report.json), with its id under "dataset".
 
-    `format` is one of `FORMATS`. `mapping` gives the file's column for canonical columns of any table, and `click` a
-    rule such as `rating>=4` (formats that take them). `test_exposures` is a second log: its rows get the split "test",
-    the first's "train". `timezone` (default: the format's) cuts the days and places date-times that name no zone.
+    `format` is one of `FORMATS`. `mapping` gives the file's column for canonical columns of any table (`user_id`) or of
+    one (`users.user_id`), "" to leave a column out; `click` is a rule such as `rating>=4` (formats that take them).
+    `test_exposures` is a second log: its rows get the split "test", the first's "train". `timezone` (default: the
+    format's) cuts the days and places date-times that name no zone.
     Raises a UserError for input that makes no dataset. Whatever goes wrong, no half-made dataset stays behind.
     """
     plan = make_plan(format, exposures, users, articles, test_exposures, mapping or {}, click, timezone)

@@ -45,9 +45,10 @@ def make_plan(
     if (mapping or click) and not chosen.mapped:
         raise UserError(f"the {format_name} format has fixed columns: leave out the mapping and rule, or use generic")
     known = set().union(*CANONICAL.values())
-    for canonical in mapping:
-        if canonical not in known:
-            raise unknown_name("canonical column", canonical, known)
+    for target in mapping:
+        table, _, canonical = target.rpartition(".")
+        if canonical not in CANONICAL.get(table, known):
+            raise unknown_name("canonical column", target, known)
     rule = ClickRule.parse(click) if click else None
     opened = {
         table: [chosen.open_table(Path(path), table, mapping) for path in paths if path]
@@ -71,14 +72,16 @@ def _checked_timezone(timezone: str) -> str:
 
 def _check_mapping(opened: dict[str, list[InputTable]], mapping: Mapping[str, str], rule: ClickRule | None) -> None:
     """Every mapped column must be used by some table, every column of the rule be there, and two logs be alike."""
-    tables = [table for group in opened.values() for table in group]
-    for canonical, column in mapping.items():
-        if not any(table.columns.get(canonical) == column for table in tables):
+    log = opened["exposures"][0]
+    for target, column in mapping.items():
+        named, _, canonical = target.rpartition(".")
+        tables = [table for name, group in opened.items() if named in ("", name) for table in group]
+        if column and not any(table.columns.get(canonical) == column for table in tables):
             raise UserError(
-                f"no table has a column {column!r} to take as {canonical}: the log has "
-                f"{', '.join(map(repr, tables[0].file.names))}; mend the mapping or name the file that has it"
+                f"no table has a column {column!r} to take as {target}: the log has "
+                f"{', '.join(map(repr, log.file.names))}; mend the mapping or name the file that has it"
             )
-    if rule and "click" in mapping:
+    if rule and (mapping.get("click") or mapping.get("exposures.click")):
         raise UserError("click is both mapped to a column and given by a rule: leave out one of them")
     first, *others = opened["exposures"]
     for log in (first, *others):

@@ -269,6 +269,8 @@ GOOD = [("user_id", "article_id", "click"), ("u", "a", 1)]
         (GOOD, {"format": "csv"}, "unknown format 'csv': one of"),
         (GOOD, {"format": "yidian", "click": "a==1"}, "fixed columns"),
         (GOOD, {"mapping": {"usr": "u"}}, "unknown canonical column 'usr': one of"),
+        (GOOD, {"mapping": {"users.title": "t"}}, "unknown canonical column 'users.title': one of"),
+        (GOOD, {"mapping": {"users.user_id": "usr"}}, "no table has a column 'usr' to take as users.user_id"),
         (GOOD, {"mapping": {"user_id": "usr"}}, "no table has a column 'usr' to take as user_id"),
         (GOOD, {"mapping": {"title": "t"}}, "no table has a column 't' to take as title"),
         (GOOD, {"mapping": {"expo_time": "t"}}, "no column 't'"),
@@ -305,6 +307,17 @@ def shared(name):
     if not (DATA / name).exists():
         pytest.skip(f"the real data {name} is not here")
     return DATA / name
+
+
+def test_a_mapping_may_differ_by_table_and_leave_columns_out(tmp_path, workspace):
+    log = write(tmp_path / "log.csv", [("uid", "item", "click", "split"), ("u", "a", "often", "left")], ",")
+    users = write(tmp_path / "users.csv", [("reader", "city", "age"), ("u", "Chur", "30")], ",")
+    mapping = {"exposures.user_id": "uid", "users.user_id": "reader", "article_id": "item", "users.age": ""}
+    report = ingest(workspace, "generic", log, users=users, mapping=mapping | {"click": "", "split": ""})
+    assert (report["accepted"], report["clicks"]) == (1, 1)
+    dataset = load_dataset(workspace, report["dataset"])
+    assert dataset.users.to_dict("list") == {"user_id": ["", "u"], "city": ["unknown", "Chur"]}
+    assert "split" not in dataset.exposures.extra
 
 
 def test_the_yidian_sample_is_read_by_a_mapping(workspace):
