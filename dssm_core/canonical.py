@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dssm_core.input_files import ParquetFile, TextFile
+from dssm_core.input_files import InputFile
 
 CANONICAL: dict[str, tuple[str, ...]] = {
     "exposures": (
@@ -33,5 +33,5 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 class InputTable:
     """A file opened as one of the three tables: `columns` gives the file's column for each column of the table."""
 
-    file: TextFile | ParquetFile
+    file: InputFile
     columns: dict[str, str]

@@ -73,6 +73,13 @@ def _add_data_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
     ingest.add_argument("--click", metavar="RULE", help="which rows are clicks, such as 'rating>=4'")
     ingest.add_argument("--timezone", metavar="TZ", help="where days begin, such as Asia/Shanghai")
+    ingest.add_argument("--encoding", help="of the text files, such as gb18030; told by looking unless given")
+    ingest.add_argument("--separator", help="of the columns, such as ';' or '\\t'; told by looking unless given")
+    ingest.add_argument(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="whether the first row names the columns; told by looking unless given",
+    )
     ingest.add_argument("--name", default="", help="a label")
     add("datasets", _datasets, _human_datasets, "list datasets")
 
@@ -145,6 +152,7 @@ def _demo(workspace: Workspace, options: argparse.Namespace) -> dict:
 
 def _ingest(workspace: Workspace, options: argparse.Namespace) -> dict:
     from dssm_core.ingest import ingest
+    from dssm_core.input_files import TextOptions
 
     with tqdm(total=1, unit="B", unit_scale=True, desc="ingest", disable=options.json or None) as bar:
 
@@ -162,9 +170,15 @@ def _ingest(workspace: Workspace, options: argparse.Namespace) -> dict:
             mapping=_mapping(options.map),
             click=options.click,
             timezone=options.timezone,
+            text=TextOptions(options.encoding, _separator(options.separator), options.header),
             name=options.name,
             progress=progress,
         )
+
+
+def _separator(text: str | None) -> str | None:
+    """A tab may be typed as the two letters that stand for it."""
+    return "\t" if text == r"\t" else text
 
 
 def _mapping(pairs: list[str]) -> dict[str, str]:

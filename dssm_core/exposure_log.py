@@ -44,7 +44,7 @@ class ExposureLog:
         """Add the rows of a file: the first (0) is the log, or its train rows; the second (1) its test rows."""
         unit = self._plan.format.time_unit
         for batch in meter.batches(table):
-            self._set_aside.add_ragged("exposures", batch)
+            self._set_aside.add_unread("exposures", batch)
             if len(batch.lines):
                 columns = {name: batch.rows.column(column) for name, column in table.columns.items()}
                 if "expo_time" in columns:

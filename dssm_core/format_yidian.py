@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dssm_core.canonical import CANONICAL, InputTable
 from dssm_core.errors import UserError
-from dssm_core.input_files import TextFile, head
+from dssm_core.input_files import BY_LOOKING, TextFile, TextOptions, head
 
 _YIDIAN_COLUMNS: dict[str, tuple[str, ...]] = {
     "exposures": (
@@ -23,18 +23,19 @@ _YIDIAN_COLUMNS: dict[str, tuple[str, ...]] = {
 }
 
 
-def open_yidian(path: Path, table: str, mapping: Mapping[str, str]) -> InputTable:
+def open_yidian(path: Path, table: str, mapping: Mapping[str, str], options: TextOptions = BY_LOOKING) -> InputTable:
     """Open a table of the Yidian logs: TSV, headerless, or with a header and usually a leading index column.
 
     Columns go by their place. Raises a UserError where no row has the right number of columns.
     """
     columns = _YIDIAN_COLUMNS[table]
-    blank, first = head(path)
-    rows = [line.split("\t") for line in first]
-    headers = 1 if len(set(columns) & set(rows[0])) >= 2 else 0
-    width = _width(path, rows[headers:] or rows, columns)
+    start = head(path, options.encoding)
+    rows = [line.split("\t") for line in start.lines]
+    header = len(set(columns) & set(rows[0])) >= 2 if options.header is None else options.header
+    width = _width(path, rows[header:] or rows, columns)
     names = ("",) * (width - len(columns)) + columns
-    return InputTable(TextFile(path, names, "\t", False, blank + headers), {name: name for name in columns})
+    file = TextFile(path, names, "\t", False, start.blank + header, start.encoding, header)
+    return InputTable(file, {name: name for name in columns})
 
 
 def _width(path: Path, rows: list[list[str]], columns: tuple[str, ...]) -> int:

@@ -8,20 +8,22 @@ from dssm_core.canonical import InputTable
 from dssm_core.errors import unknown_name
 from dssm_core.format_generic import open_generic
 from dssm_core.format_yidian import open_yidian
+from dssm_core.input_files import TextOptions
 
 
 @dataclass(frozen=True)
 class Format:
     """How each table of a format is read.
 
-    `open_table(path, table, mapping)` opens a file as "exposures", "users" or "articles". `timezone` is the one that
-    days are cut in unless another is named. `mapped`: takes a column mapping and a click rule. `time_unit`: the unit of
-    its times; None: told by their size. `strict_ctime`: an article whose ctime is no integer is a shifted row.
-    `probabilities`: user columns that hold probabilities such as `female:0.36,male:0.64`: the most probable is taken.
+    `open_table(path, table, mapping, options)` opens a file as "exposures", "users" or "articles". `timezone` is the
+    one that days are cut in unless another is named. `mapped`: takes a column mapping, a click rule and a separator.
+    `time_unit`: the unit of its times; None: told by their size. `strict_ctime`: an article whose ctime is no integer
+    is a shifted row. `probabilities`: user columns that hold probabilities such as `female:0.36,male:0.64`: the most
+    probable is taken.
     """
 
     summary: str
-    open_table: Callable[[Path, str, Mapping[str, str]], InputTable]
+    open_table: Callable[[Path, str, Mapping[str, str], TextOptions], InputTable]
     timezone: str
     mapped: bool
     time_unit: str | None = None
@@ -40,7 +42,7 @@ FORMATS: dict[str, Format] = {
         probabilities=("age", "gender"),
     ),
     "generic": Format(
-        "CSV, TSV or Parquet with a header, any columns, with a column mapping and a click rule",
+        "CSV, TSV or Parquet, any columns, with a column mapping and a click rule",
         open_generic,
         timezone="UTC",
         mapped=True,

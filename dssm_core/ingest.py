@@ -9,6 +9,7 @@ from dssm_core.dataset import Dataset, Exposures
 from dssm_core.errors import UserError
 from dssm_core.exposure_log import ExposureLog
 from dssm_core.ingest_plan import Plan, make_plan
+from dssm_core.input_files import BY_LOOKING, TextOptions
 from dssm_core.meter import Meter, Progress
 from dssm_core.profiles import Profiles
 from dssm_core.set_aside import SetAside
@@ -27,6 +28,7 @@ def ingest(
     mapping: Mapping[str, str] | None = None,
     click: str | None = None,
     timezone: str | None = None,
+    text: TextOptions = BY_LOOKING,
     name: str = "",
     progress: Progress | None = None,
 ) -> dict:
@@ -35,10 +37,11 @@ def ingest(
     `format` is one of `FORMATS`. `mapping` gives the file's column for canonical columns of any table (`user_id`) or of
     one (`users.user_id`), "" to leave a column out; `click` is a rule such as `rating>=4` (formats that take them).
     `test_exposures` is a second log: its rows get the split "test", the first's "train". `timezone` (default: the
-    format's) cuts the days and places date-times that name no zone.
+    format's) cuts the days and places date-times that name no zone. `text` says what is not to be told by looking
+    at the text files.
     Raises a UserError for input that makes no dataset. Whatever goes wrong, no half-made dataset stays behind.
     """
-    plan = make_plan(format, exposures, users, articles, test_exposures, mapping or {}, click, timezone)
+    plan = make_plan(format, exposures, users, articles, test_exposures, mapping or {}, click, timezone, text)
     dataset_id = new_id()
     with workspace.whole_dataset_folder(dataset_id) as folder:
         with written(folder / "set_aside.parquet") as beside, SetAside(beside) as set_aside:
@@ -69,6 +72,7 @@ def _read(plan: Plan, dataset_id: str, name: str, set_aside: SetAside, meter: Me
         "clicks": int(exposures.click.sum()),
         **_times_report(exposures, log.units, plan.timezone),
         "tables": counts,
+        "files": plan.facts,
     }
     return Dataset(
         dataset_id, name, plan.format_name, plan.timezone, exposures, users.frame(), articles.frame(), report

@@ -10,6 +10,7 @@ from dssm_core.cleaning import ClickRule
 from dssm_core.errors import UserError, unknown_name
 from dssm_core.format_generic import missing_column
 from dssm_core.formats import Format, find_format
+from dssm_core.input_files import TextOptions
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,12 @@ class Plan:
         """The files to read."""
         return [table.file.path for table in (*self.logs, self.users, self.articles) if table]
 
+    @property
+    def facts(self) -> dict[str, list[dict]]:
+        """What was found out about the files of each table, for the report."""
+        tables = {"exposures": self.logs, "users": [self.users], "articles": [self.articles]}
+        return {name: [table.file.facts for table in opened if table] for name, opened in tables.items()}
+
 
 def make_plan(
     format_name: str,
@@ -39,9 +46,12 @@ def make_plan(
     mapping: Mapping[str, str],
     click: str | None,
     timezone: str | None,
+    text: TextOptions,
 ) -> Plan:
     """Check what `ingest` was given, and open the files; a UserError names what cannot be."""
     chosen = find_format(format_name)
+    if text.separator and not chosen.mapped:
+        raise UserError(f"the {format_name} format has a fixed separator: leave it out, or use generic")
     if (mapping or click) and not chosen.mapped:
         raise UserError(f"the {format_name} format has fixed columns: leave out the mapping and rule, or use generic")
     known = set().union(*CANONICAL.values())
@@ -51,7 +61,7 @@ def make_plan(
             raise unknown_name("canonical column", target, known)
     rule = ClickRule.parse(click) if click else None
     opened = {
-        table: [chosen.open_table(Path(path), table, mapping) for path in paths if path]
+        table: [chosen.open_table(Path(path), table, mapping, text) for path in paths if path]
         for table, paths in (("exposures", (exposures, test_exposures)), ("users", [users]), ("articles", [articles]))
     }
     _check_mapping(opened, mapping, rule)

@@ -35,7 +35,7 @@ class Profiles:
         """Add the profiles of a file."""
         self._columns |= {name: [] for name in table.columns if name != self._key}
         for batch in meter.batches(table):
-            self._set_aside.add_ragged(self.table, batch)
+            self._set_aside.add_unread(self.table, batch)
             if len(batch.lines):
                 self._add(batch, {name: batch.rows.column(column) for name, column in table.columns.items()})
         self._profiled = len(self.ids)

@@ -41,10 +41,10 @@ class SetAside:
         counts = {reason: self.counts[table][reason] for reason in REASONS if self.counts[table][reason]}
         return {"rows_in": accepted + sum(counts.values()), "accepted": accepted, "set_aside": counts}
 
-    def add_ragged(self, table: str, batch: Batch) -> None:
-        """Keep the ragged rows of a batch."""
-        lines, texts = np.array([line for line, _ in batch.ragged], np.int64), [text for _, text in batch.ragged]
-        self.add(table, np.full(len(lines), "ragged row"), lines, pa.array(texts, pa.string()))
+    def add_unread(self, table: str, batch: Batch) -> None:
+        """Keep the rows of a batch that could not be taken apart."""
+        lines, reasons, texts = zip(*batch.unread, strict=True) if batch.unread else ((), (), ())
+        self.add(table, np.array(reasons), np.array(lines, np.int64), pa.array(texts, pa.string()))
 
     def add_rejected(self, table: str, batch: Batch, verdicts: Verdicts) -> None:
         """Keep the rows of a batch that were not accepted."""

@@ -59,6 +59,18 @@ def test_a_demo_log_can_be_written_to_a_folder_and_ingested_from_there(empty, tm
     ]
 
 
+def test_what_is_not_to_be_told_by_looking_can_be_said(empty, tmp_path):
+    log = tmp_path / "log.txt"
+    log.write_bytes("u\t新闻\nu\t体育\n".encode("gb18030"))
+    said = ["--encoding", "gbk", "--separator", r"\t", "--no-header"]
+    columns = ["--map", "user_id=column_1", "article_id=column_2"]
+    code, report, err = empty("ingest", "--format", "generic", "--exposures", str(log), *said, *columns)
+    assert code == 0, err
+    assert report["accepted"] == 2
+    (file,) = report["files"]["exposures"]
+    assert (file["encoding"], file["separator"], file["header"]) == ("gbk", "\t", False)
+
+
 def test_presets_are_listed_with_their_keys(empty):
     assert set(empty("presets")[1]) == set(PRESETS)
 

@@ -11,6 +11,7 @@ from dssm_core.errors import UserError
 from dssm_core.format_generic import open_generic
 from dssm_core.format_yidian import open_yidian
 from dssm_core.formats import FORMATS, find_format
+from dssm_core.input_files import TextOptions, first_rows, open_file
 
 ROW = "u1\ta1\t1624843756147\t5\t0\t16\t1\t20\n"
 
@@ -21,14 +22,14 @@ def write(path, text):
 
 
 def read(table, progress=lambda done: None):
-    """All rows as a list of tuples in the table's own columns, their lines, and the ragged rows."""
-    rows, lines, ragged = [], [], []
+    """All rows as a list of tuples in the table's own columns, their lines, and the unread rows."""
+    rows, lines, unread = [], [], []
     for batch in table.file.batches(progress):
         columns = [batch.rows.column(column).to_pylist() for column in table.columns.values()]
         rows += list(zip(*columns, strict=True))
         lines += batch.lines.tolist()
-        ragged += batch.ragged
-    return rows, lines, ragged
+        unread += batch.unread
+    return rows, lines, unread
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -36,7 +37,7 @@ def test_every_format_says_what_it_is_and_refuses_a_file_that_is_not_there(name,
     assert FORMATS[name].summary and FORMATS[name].timezone
     for table in CANONICAL:
         with pytest.raises(UserError, match="no such file"):
-            FORMATS[name].open_table(tmp_path / "gone.csv", table, {})
+            FORMATS[name].open_table(tmp_path / "gone.csv", table, {}, TextOptions())
 
 
 def test_an_unknown_format_names_the_known_ones():
@@ -54,10 +55,10 @@ HEADER = "user_id\tarticle_id\texpo_time\tnet_status\tflush_nums\texop_position\
 )
 def test_a_yidian_log_is_read_with_and_without_header_and_index(tmp_path, text, line):
     table = open_yidian(write(tmp_path / "log.txt", text), "exposures", {})
-    rows, _, ragged = read(table)
+    rows, _, unread = read(table)
     assert rows == [("u1", "a1", "1624843756147", "5", "0", "16", "1", "20")]
     assert list(table.columns) == [*HEADER.split()[:5], "expo_position", "click", "duration"]
-    assert not ragged
+    assert not unread
 
 
 def test_yidian_users_are_read_either_way(tmp_path):
@@ -70,9 +71,9 @@ def test_yidian_users_are_read_either_way(tmp_path):
 
 def test_quotes_mean_nothing_in_the_yidian_format(tmp_path):
     text = 'a1\t"开头\t1\t0\tc\ts\tk\na2\t引"号\t1\t0\tc\ts\tk\n'
-    rows, _, ragged = read(open_yidian(write(tmp_path / "doc.txt", text), "articles", {}))
+    rows, _, unread = read(open_yidian(write(tmp_path / "doc.txt", text), "articles", {}))
     assert [row[1] for row in rows] == ['"开头', '引"号']
-    assert not ragged
+    assert not unread
 
 
 def test_a_yidian_file_of_other_width_is_refused_with_what_to_do(tmp_path):
@@ -81,8 +82,8 @@ def test_a_yidian_file_of_other_width_is_refused_with_what_to_do(tmp_path):
 
 
 def test_a_ragged_first_row_does_not_set_the_width(tmp_path):
-    rows, lines, ragged = read(open_yidian(write(tmp_path / "log.txt", "rubbish\n" + ROW), "exposures", {}))
-    assert (len(rows), lines, ragged) == (1, [2], [(1, "rubbish")])
+    rows, lines, unread = read(open_yidian(write(tmp_path / "log.txt", "rubbish\n" + ROW), "exposures", {}))
+    assert (len(rows), lines, unread) == (1, [2], [(1, "ragged row", "rubbish")])
 
 
 def test_ragged_rows_keep_their_lines_and_texts_across_blocks(tmp_path, monkeypatch):
@@ -90,10 +91,10 @@ def test_ragged_rows_keep_their_lines_and_texts_across_blocks(tmp_path, monkeypa
     good = {3, 4, 5, 9, 10, 40, 41, 99}
     text = "".join(f"u{i},a{i}\n" if i in good else f"u{i}\n" for i in range(2, 100))
     table = open_generic(write(tmp_path / "log.csv", "user_id,article_id\n" + text), "exposures", {})
-    rows, lines, ragged = read(table)
+    rows, lines, unread = read(table)
     assert lines == sorted(good)
     assert [row[0] for row in rows] == [f"u{i}" for i in sorted(good)]
-    assert sorted(ragged) == [(i, f"u{i}") for i in range(2, 100) if i not in good]
+    assert sorted(unread) == [(i, "ragged row", f"u{i}") for i in range(2, 100) if i not in good]
 
 
 @pytest.mark.parametrize("value", ["007", "1e5", "NA", "9223372036854775807", "1.50", " padded ", "null", "0x10", "ü"])
@@ -176,12 +177,58 @@ def test_a_column_that_stands_twice_is_refused(tmp_path):
         open_generic(write(tmp_path / "u.csv", "user_id,a,a\nu,1,2\n"), "users", {})
 
 
-@pytest.mark.parametrize("where", [0, 100_000])
-def test_other_encodings_are_refused_by_name(tmp_path, where):
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [("utf-8", "utf-8"), ("utf-8-sig", "utf-8"), ("utf-16", "utf-16-le"), ("gb18030", "gb18030")],
+)
+def test_the_encoding_is_told_by_its_mark_or_by_what_fits(tmp_path, written, read_as):
     path = tmp_path / "log.csv"
-    path.write_bytes(b"user_id,article_id\n" + b"u,a\n" * where + "u,新闻\n".encode("gb18030"))
-    with pytest.raises(UserError, match=r"log.csv is not UTF-8"):
-        read(open_generic(path, "exposures", {}))
+    path.write_bytes("user_id,article_id\nu,新闻\n".encode(written))
+    table = open_generic(path, "exposures", {})
+    assert table.file.facts == {
+        "name": "log.csv",
+        "kind": "text",
+        "encoding": read_as,
+        "separator": ",",
+        "header": True,
+    }
+    assert read(table)[0] == [("u", "新闻")]
+
+
+def test_an_encoding_that_is_named_is_taken(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_bytes("user_id,article_id\nu,Café\n".encode("latin-1"))
+    assert read(open_generic(path, "exposures", {}, TextOptions("latin-1")))[0] == [("u", "Café")]
+    with pytest.raises(UserError, match="is not UTF-8 text"):
+        open_generic(path, "exposures", {}, TextOptions("utf-8"))
+    with pytest.raises(UserError, match="unknown encoding 'klingon'"):
+        open_generic(path, "exposures", {}, TextOptions("klingon"))
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [("user,at\nu,5\n", True), ("u,5\nv,6\n", False), ("user,2\nu,5\n", False), ("a,b\nc,d\n", True), ("1,2\n", False)],
+)
+def test_a_header_is_told_by_numbers_below_it_or_named(tmp_path, text, header):
+    path = write(tmp_path / "log.csv", text)
+    assert open_file(path).header is header
+    assert open_file(path, TextOptions(header=not header)).header is not header
+
+
+def test_columns_without_a_header_are_numbered(tmp_path):
+    table = open_generic(
+        write(tmp_path / "u.data", "196\t242\t3\n186\t302\t4\n"),
+        "exposures",
+        {"user_id": "column_1", "article_id": "column_2"},
+    )
+    assert table.file.names == ("column_1", "column_2", "column_3")
+    assert read(table)[:2] == ([("196", "242"), ("186", "302")], [1, 2])
+
+
+def test_the_first_rows_are_shown_as_texts(tmp_path):
+    file = open_file(write(tmp_path / "log.csv", "user,at\n007,5\nshort\nv,6\nw,7\n"))
+    assert first_rows(file, 2) == [["007", "5"], ["v", "6"]]
+    assert len(first_rows(file, 9)) == 3
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "\ufeff"])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dssm_core.errors import UserError
 from dssm_core.ingest import ingest
+from dssm_core.input_files import TextOptions
 from dssm_core.workspace import Workspace, load_dataset, read_json
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
@@ -71,6 +72,12 @@ def test_a_yidian_dataset_is_read_with_all_its_tables(tmp_path, workspace):
     }
     assert (report["first_time"], report["last_time"], report["days"]) == (NOON - 9, NOON + 5, 1)
     assert report["time_unit"] == "milliseconds"
+    assert [(table, len(files)) for table, files in report["files"].items()] == [
+        ("exposures", 1),
+        ("users", 1),
+        ("articles", 1),
+    ]
+    assert report["files"]["exposures"][0]["name"] == "log.txt"
     assert report["tables"]["users"] == {"rows_in": 2, "accepted": 2, "set_aside": {}}
     assert (dataset.name, dataset.format, dataset.timezone) == ("mine", "yidian", "Asia/Shanghai")
     assert dataset.users["user_id"].tolist() == ["", "u1", "u7", "u2"]
@@ -268,6 +275,7 @@ GOOD = [("user_id", "article_id", "click"), ("u", "a", 1)]
         (GOOD, {"timezone": "../etc"}, "unknown timezone"),
         (GOOD, {"format": "csv"}, "unknown format 'csv': one of"),
         (GOOD, {"format": "yidian", "click": "a==1"}, "fixed columns"),
+        (GOOD, {"format": "yidian", "text": TextOptions(separator=";")}, "fixed separator"),
         (GOOD, {"mapping": {"usr": "u"}}, "unknown canonical column 'usr': one of"),
         (GOOD, {"mapping": {"users.title": "t"}}, "unknown canonical column 'users.title': one of"),
         (GOOD, {"mapping": {"users.user_id": "usr"}}, "no table has a column 'usr' to take as users.user_id"),
