@@ -12,7 +12,7 @@ import streamlit as st
 from dssm_core.errors import UserError
 from dssm_core.runs import Run
 from dssm_core.workspace import Workspace
-from lab import tables, words
+from lab import access, tables, words
 
 _ASSETS = Path(__file__).parent.parent / "assets"
 _PAGES = (
@@ -65,9 +65,10 @@ _COLUMNS = {
 
 
 def start(title: str) -> Workspace:
-    """Set the page up (tab title, wordmark, menu) and return the workspace it reads."""
+    """Set the page up (tab title, wordmark, menu) and return the workspace it reads; stops whoever may not see it."""
     st.set_page_config(f"{title} · recall lab", str(_ASSETS / "favicon.svg"), layout="wide")
     st.logo(str(_ASSETS / "logo.svg"), size="large", icon_image=str(_ASSETS / "favicon.svg"))
+    access.let_in()
     workspace = Workspace()
     with st.sidebar:
         for page, label, icon in _PAGES:

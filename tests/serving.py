@@ -1,0 +1,106 @@
+"""Serves the lab as `streamlit run app.py` does, and looks at it in headless Chromium."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+RUN = (sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true")
+REQUIRED = os.environ.get("DSSM_REQUIRE_BROWSER") == "1"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+PAGES = ("", "data", "sampling", "train", "users", "compare", "index", "map")
+IN_BROWSER = (
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM and not REQUIRED, reason="no chromium on this machine"),
+)
+"""The marks of tests that look at pages."""
+_OWN_HOST = re.compile(r"^(https?|wss?)://127\.0\.0\.1[:/]|^(data|blob):")
+# asked for at a page's own address first, then at the server's root: Streamlit's way to find its base path
+_PROBES = re.compile(r"/(data|sampling|train|users|compare|index|map)/_stcore/(health|host-config)$")
+
+
+@contextmanager
+def served(home: Path, log: Path, *flags: str, **environment: str) -> Iterator[str]:
+    """Serve the workspace `home` on a free port while the body runs; yields the address, such as http://127.0.0.1:80."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with log.open("w") as file:
+        server = subprocess.Popen(
+            [*RUN, f"--server.port={port}", *flags],
+            cwd=ROOT,
+            env={**os.environ, "DSSM_HOME": str(home), **environment},
+            stdout=file,
+            stderr=file,
+        )
+        url = f"http://127.0.0.1:{port}"
+        try:
+            _wait_for_health(server, url)
+            yield url
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+@contextmanager
+def browsing() -> Iterator:
+    """A page of headless Chromium that keeps what went wrong in `page.complaints`."""
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM, "DSSM_REQUIRE_BROWSER=1, but there is no chromium on this machine"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        tab = browser.new_page(viewport={"width": 1280, "height": 800})
+        tab.complaints = []
+        tab.on("request", lambda request: _OWN_HOST.match(request.url) or tab.complaints.append(request.url))
+        tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
+        tab.on("console", lambda message: _complain(tab, message))
+        yield tab
+        browser.close()
+
+
+def visit(page, url: str) -> None:
+    """Open an address and wait until its script has run."""
+    page.goto(url)
+    settle(page)
+
+
+def settle(page) -> None:
+    """Wait until the page is connected and its script has run."""
+    page.wait_for_selector('[data-testid="stApp"][data-test-connection-state="CONNECTED"]', timeout=30_000)
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
+
+
+def _complain(tab, message) -> None:
+    if message.type == "error" and not _PROBES.search(message.location.get("url", "")):
+        tab.complaints.append(f"{message.text} ({message.location.get('url')})")
+
+
+def _wait_for_health(server: subprocess.Popen, url: str, seconds: float = 40) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).read()
+            return
+        except OSError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
