@@ -64,13 +64,16 @@ def _add_data_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     demo.add_argument("--out", metavar="DIR", type=Path, help="write the three files and truth.json here")
 
     ingest = add("ingest", _ingest, _human_ingest, "read exposure logs into a dataset")
-    ingest.add_argument("--format", required=True, help="yidian or generic")
-    ingest.add_argument("--exposures", required=True, type=Path, metavar="FILE")
+    ingest.add_argument("--format", required=True, help="yidian, generic, mind, ebnerd or movielens")
+    ingest.add_argument(
+        "--exposures", required=True, type=Path, metavar="FILE", help="the log; of a public data set also its folder"
+    )
     for table in ("users", "articles", "test-exposures"):
         ingest.add_argument(f"--{table}", type=Path, metavar="FILE")
     ingest.add_argument(
         "--map", nargs="+", default=[], action="extend", metavar="canonical=column", help="columns under other names"
     )
+    ingest.add_argument("--history", type=Path, metavar="FILE", help="clicks from before the log (ebnerd)")
     ingest.add_argument("--click", metavar="RULE", help="which rows are clicks, such as 'rating>=4'")
     ingest.add_argument("--timezone", metavar="TZ", help="where days begin, such as Asia/Shanghai")
     ingest.add_argument("--encoding", help="of the text files, such as gb18030; told by looking unless given")
@@ -167,6 +170,7 @@ def _ingest(workspace: Workspace, options: argparse.Namespace) -> dict:
             users=options.users,
             articles=options.articles,
             test_exposures=options.test_exposures,
+            history=options.history,
             mapping=_mapping(options.map),
             click=options.click,
             timezone=options.timezone,

@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 
 from dssm_core.canonical import InputTable
 from dssm_core.cleaning import (
+    NO_VALUE,
     SPLITS,
     Verdicts,
     duplicates,
@@ -41,7 +42,7 @@ class ExposureLog:
         self._chunks: dict[str, list[np.ndarray]] = {}
 
     def read(self, number: int, table: InputTable, meter: Meter) -> None:
-        """Add the rows of a file: the first (0) is the log, or its train rows; the second (1) its test rows."""
+        """Add the rows of the plan's file of clicks of a number: its logs come first, then the histories."""
         unit = self._plan.format.time_unit
         for batch in meter.batches(table):
             self._set_aside.add_unread("exposures", batch)
@@ -60,19 +61,27 @@ class ExposureLog:
         if "expo_time" in columns:
             values["time"], ok = to_times(columns["expo_time"], unit, self._plan.timezone)
             verdicts.reject(~ok, "bad time")
-        values["click"], ok = self._clicks(batch, columns)
+        history = number >= len(self._plan.logs)
+        if self._plan.tables["history"]:
+            values["history"] = np.full(len(batch.lines), history)
+        values["click"], ok = self._clicks(batch, columns, history)
         verdicts.reject(~ok, "bad click")
         if self._has_split:
             values["split"], ok = self._splits(number, columns)
             verdicts.reject(~ok, "bad split")
         if "expo_time" in columns and len(self._ctimes) > 1:
             verdicts.reject(self._too_early(columns["article_id"], values["time"]), "created after exposure")
-        values |= {name: to_optional_integers(columns[name]) for name in self._numbers}
+        for name in self._numbers:
+            values[name] = (
+                to_optional_integers(columns[name]) if name in columns else np.full(len(batch.lines), NO_VALUE)
+            )
         self._set_aside.add_rejected("exposures", batch, verdicts)
         self._keep(columns, values, verdicts.accepted)
 
-    def _clicks(self, batch: Batch, columns: dict[str, pa.Array]) -> tuple[np.ndarray, np.ndarray]:
+    def _clicks(self, batch: Batch, columns: dict[str, pa.Array], history: bool) -> tuple[np.ndarray, np.ndarray]:
         every = np.ones(len(batch.lines), dtype=bool)
+        if history:
+            return every, every
         if self._plan.rule:
             files = {part.column: batch.rows.column(part.column) for part in self._plan.rule.comparisons}
             return self._plan.rule.clicked(files), every
@@ -82,7 +91,8 @@ class ExposureLog:
         """Numbers into `SPLITS`, and whether each row names one of them."""
         if len(self._plan.logs) > 1:
             rows = len(columns["user_id"])
-            return np.full(rows, SPLITS.index(("train", "test")[number]), np.int8), np.ones(rows, dtype=bool)
+            name = "test" if number == 1 else "train"
+            return np.full(rows, SPLITS.index(name), np.int8), np.ones(rows, dtype=bool)
         found = pc.fill_null(pc.index_in(columns["split"], pa.array(SPLITS)), -1).to_numpy()
         return found.astype(np.int8), found >= 0
 
@@ -118,7 +128,7 @@ class ExposureLog:
 
     def _set_duplicates_aside(self, files: np.ndarray, lines: np.ndarray) -> None:
         """Duplicates are known only once all rows are: their texts are read from the files again."""
-        for number, table in enumerate(self._plan.logs):
+        for number, table in enumerate(self._plan.clicks):
             wanted = lines[files == number]
             for batch in table.file.batches(lambda done: None) if len(wanted) else ():
                 chosen = np.isin(batch.lines, wanted)

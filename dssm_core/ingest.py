@@ -25,6 +25,7 @@ def ingest(
     users: Path | str | None = None,
     articles: Path | str | None = None,
     test_exposures: Path | str | None = None,
+    history: Path | str | None = None,
     mapping: Mapping[str, str] | None = None,
     click: str | None = None,
     timezone: str | None = None,
@@ -36,12 +37,19 @@ def ingest(
 
     `format` is one of `FORMATS`. `mapping` gives the file's column for canonical columns of any table (`user_id`) or of
     one (`users.user_id`), "" to leave a column out; `click` is a rule such as `rating>=4` (formats that take them).
-    `test_exposures` is a second log: its rows get the split "test", the first's "train". `timezone` (default: the
-    format's) cuts the days and places date-times that name no zone. `text` says what is not to be told by looking
-    at the text files.
+    `test_exposures` is a second log: its rows get the split "test", the first's "train". `history` holds clicks from
+    before the log, which are train (formats that take it). A log of a public data set may be the folder that its
+    archive unpacks to: the other tables are found in it. `timezone` (default: the format's) cuts the days and places
+    date-times that name no zone. `text` says what is not to be told by looking at the text files.
     Raises a UserError for input that makes no dataset. Whatever goes wrong, no half-made dataset stays behind.
     """
-    plan = make_plan(format, exposures, users, articles, test_exposures, mapping or {}, click, timezone, text)
+    files = {
+        "exposures": (exposures, test_exposures),
+        "history": (history,),
+        "users": (users,),
+        "articles": (articles,),
+    }
+    plan = make_plan(format, files, mapping or {}, click, timezone, text)
     dataset_id = new_id()
     with workspace.whole_dataset_folder(dataset_id) as folder:
         with written(folder / "set_aside.parquet") as beside, SetAside(beside) as set_aside:
@@ -53,13 +61,13 @@ def ingest(
 def _read(plan: Plan, dataset_id: str, name: str, set_aside: SetAside, meter: Meter) -> Dataset:
     articles = Profiles("articles", "article_id", plan, set_aside)
     users = Profiles("users", "user_id", plan, set_aside)
-    for profiles, table in ((articles, plan.articles), (users, plan.users)):
-        if table:
+    for profiles in (articles, users):
+        for table in plan.tables[profiles.table]:
             profiles.read(table, meter)
     counts = {profiles.table: set_aside.report(profiles.table, len(profiles.ids) - 1) for profiles in (users, articles)}
 
     log = ExposureLog(plan, users.ids, articles, set_aside)
-    for number, table in enumerate(plan.logs):
+    for number, table in enumerate(plan.clicks):
         log.read(number, table, meter)
     exposures = log.exposures()
     counts["exposures"] = set_aside.report("exposures", len(exposures))

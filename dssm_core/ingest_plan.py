@@ -1,16 +1,20 @@
 """What a person chose to ingest, checked before anything is read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from dssm_core.archive_folder import tables_in
 from dssm_core.canonical import CANONICAL, InputTable
 from dssm_core.cleaning import ClickRule
 from dssm_core.errors import UserError, unknown_name
 from dssm_core.format_generic import missing_column
 from dssm_core.formats import Format, find_format
 from dssm_core.input_files import TextOptions
+
+TABLES = ("exposures", "history", "users", "articles")
+"""What an ingest reads: a log, perhaps the clicks from before it, and profiles."""
 
 
 @dataclass(frozen=True)
@@ -21,53 +25,89 @@ class Plan:
     format: Format
     timezone: str
     rule: ClickRule | None
-    logs: tuple[InputTable, ...]
-    users: InputTable | None
-    articles: InputTable | None
+    tables: dict[str, tuple[InputTable, ...]]
+
+    @property
+    def logs(self) -> tuple[InputTable, ...]:
+        """The log, or its train and its test rows."""
+        return self.tables["exposures"]
+
+    @property
+    def clicks(self) -> tuple[InputTable, ...]:
+        """The logs, and after them the clicks from before them."""
+        return (*self.logs, *self.tables["history"])
 
     @property
     def files(self) -> list[Path]:
         """The files to read."""
-        return [table.file.path for table in (*self.logs, self.users, self.articles) if table]
+        return [table.file.path for opened in self.tables.values() for table in opened]
 
     @property
     def facts(self) -> dict[str, list[dict]]:
         """What was found out about the files of each table, for the report."""
-        tables = {"exposures": self.logs, "users": [self.users], "articles": [self.articles]}
-        return {name: [table.file.facts for table in opened if table] for name, opened in tables.items()}
+        files = {name: [table.file.facts for table in opened] for name, opened in self.tables.items()}
+        return {name: facts for name, facts in files.items() if facts or name != "history"}
 
 
 def make_plan(
     format_name: str,
-    exposures: Path | str,
-    users: Path | str | None,
-    articles: Path | str | None,
-    test_exposures: Path | str | None,
+    files: Mapping[str, Sequence[Path | str | None]],
     mapping: Mapping[str, str],
     click: str | None,
     timezone: str | None,
     text: TextOptions,
 ) -> Plan:
-    """Check what `ingest` was given, and open the files; a UserError names what cannot be."""
+    """Check what `ingest` was given, and open the files; a UserError names what cannot be.
+
+    `files` are those of each of `TABLES`: of "exposures" the log and perhaps the one to test on.
+    """
     chosen = find_format(format_name)
+    _check_options(format_name, chosen, files, mapping, click, text)
+    rule = ClickRule.parse(click or chosen.click) if click or chosen.click else None
+    paths = _paths(chosen, files)
+    opened = {table: [chosen.open_table(path, table, mapping, text) for path in paths[table]] for table in TABLES}
+    for table, told in chosen.told_by_logs(opened["exposures"]).items():
+        opened[table] = opened[table] or [told]
+    _check_mapping(opened, mapping, rule)
+    _check_alike(opened)
+    zone = _checked_timezone(timezone or chosen.timezone)
+    return Plan(format_name, chosen, zone, rule, {table: tuple(tables) for table, tables in opened.items()})
+
+
+def _check_options(
+    name: str,
+    chosen: Format,
+    files: Mapping[str, Sequence[Path | str | None]],
+    mapping: Mapping[str, str],
+    click: str | None,
+    text: TextOptions,
+) -> None:
     if text.separator and not chosen.mapped:
-        raise UserError(f"the {format_name} format has a fixed separator: leave it out, or use generic")
-    if (mapping or click) and not chosen.mapped:
-        raise UserError(f"the {format_name} format has fixed columns: leave out the mapping and rule, or use generic")
+        raise UserError(f"the {name} format has a fixed separator: leave it out, or use generic")
+    if mapping and not chosen.mapped:
+        raise UserError(f"the {name} format has fixed columns: leave out the mapping, or use generic")
+    if click and not chosen.takes_rule:
+        raise UserError(f"the {name} format has fixed columns and clicks: leave out the click rule, or use generic")
+    for table in TABLES:
+        if any(files[table]) and table not in chosen.tables:
+            raise UserError(f"the {name} format has no file of {table}: it has {', '.join(chosen.tables)}")
     known = set().union(*CANONICAL.values())
     for target in mapping:
         table, _, canonical = target.rpartition(".")
         if canonical not in CANONICAL.get(table, known):
             raise unknown_name("canonical column", target, known)
-    rule = ClickRule.parse(click) if click else None
-    opened = {
-        table: [chosen.open_table(Path(path), table, mapping, text) for path in paths if path]
-        for table, paths in (("exposures", (exposures, test_exposures)), ("users", [users]), ("articles", [articles]))
-    }
-    _check_mapping(opened, mapping, rule)
-    zone = _checked_timezone(timezone or chosen.timezone)
-    users_table, articles_table = (next(iter(opened[table]), None) for table in ("users", "articles"))
-    return Plan(format_name, chosen, zone, rule, tuple(opened["exposures"]), users_table, articles_table)
+
+
+def _paths(chosen: Format, files: Mapping[str, Sequence[Path | str | None]]) -> dict[str, list[Path]]:
+    """The files of each table; of a folder given as exposures those in it, for the tables that were not given."""
+    given = {table: [Path(path) for path in files[table] if path] for table in TABLES}
+    folders = [path for path in given["exposures"] if chosen.folders and path.is_dir()]
+    found = {folder: tables_in(folder, chosen.folders) for folder in folders}
+    paths = {"exposures": [found[path]["exposures"] if path in found else path for path in given["exposures"]]}
+    for table in TABLES[1:]:
+        there = [tables[table].resolve() for tables in found.values() if table in tables]
+        paths[table] = given[table] or list(dict.fromkeys(there))
+    return paths
 
 
 def _checked_timezone(timezone: str) -> str:
@@ -81,7 +121,7 @@ def _checked_timezone(timezone: str) -> str:
 
 
 def _check_mapping(opened: dict[str, list[InputTable]], mapping: Mapping[str, str], rule: ClickRule | None) -> None:
-    """Every mapped column must be used by some table, every column of the rule be there, and two logs be alike."""
+    """Every mapped column must be used by some table, and every column of the rule be there."""
     log = opened["exposures"][0]
     for target, column in mapping.items():
         named, _, canonical = target.rpartition(".")
@@ -93,11 +133,17 @@ def _check_mapping(opened: dict[str, list[InputTable]], mapping: Mapping[str, st
             )
     if rule and (mapping.get("click") or mapping.get("exposures.click")):
         raise UserError("click is both mapped to a column and given by a rule: leave out one of them")
-    first, *others = opened["exposures"]
-    for log in (first, *others):
+    for log in opened["exposures"]:
         for part in rule.comparisons if rule else ():
             if part.column not in log.file.names:
                 raise missing_column(part.column, log.file)
-        for column in ("expo_time", "click"):
-            if (column in log.columns) != (column in first.columns):
-                raise UserError(f"only one of {first.file.path} and {log.file.path} has {column}: both or none must")
+
+
+def _check_alike(opened: dict[str, list[InputTable]]) -> None:
+    """Two files of one table must both have a column or none, where it is not one that may be missing."""
+    for name, tables in opened.items():
+        for other in tables[1:]:
+            first = tables[0]
+            differing = set(first.columns) ^ set(other.columns)
+            for column in sorted(differing & {"expo_time", "click"} if name == "exposures" else differing):
+                raise UserError(f"only one of {first.file.path} and {other.file.path} has {column}: both or none must")

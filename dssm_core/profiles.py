@@ -33,7 +33,7 @@ class Profiles:
 
     def read(self, table: InputTable, meter: Meter) -> None:
         """Add the profiles of a file."""
-        self._columns |= {name: [] for name in table.columns if name != self._key}
+        self._columns = {name: [] for name in table.columns if name != self._key} | self._columns
         for batch in meter.batches(table):
             self._set_aside.add_unread(self.table, batch)
             if len(batch.lines):
