@@ -36,6 +36,8 @@ _NEEDED = {
     "history": ("user_id", "article_id_fixed", "impression_time_fixed"),
     "articles": ("article_id",),
 }
+_USERS_AT_ONCE = 4096
+"""So many histories are read at a time: they are of hundreds of clicks each."""
 _USERS = {
     "user_id": "user_id",
     "device": "device_type",
@@ -89,7 +91,7 @@ def _exposures(file: ParquetFile) -> InputTable:
 
 
 def _history(file: ParquetFile) -> InputTable:
-    file = replace(file, names=_NEEDED["history"])
+    file = replace(file, names=_NEEDED["history"], at_once=_USERS_AT_ONCE)
     return InputTable(UnfoldedFile(file, ("user_id", "article_id", "clicked_at"), ("user_id",), _clicks), _HISTORY)
 
 

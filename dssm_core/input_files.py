@@ -158,10 +158,11 @@ class TextFile:
 
 @dataclass(frozen=True)
 class ParquetFile:
-    """A Parquet file; its numbers and times are read as their texts."""
+    """A Parquet file of which the columns `names` are read, so many rows at once; numbers and times as their texts."""
 
     path: Path
     names: tuple[str, ...]
+    at_once: int = _PARQUET_ROWS
 
     @property
     def facts(self) -> dict:
@@ -182,7 +183,7 @@ class ParquetFile:
 
     def _rows(self, file: pa.parquet.ParquetFile) -> Iterator[pa.RecordBatch]:
         try:
-            yield from file.iter_batches(_PARQUET_ROWS)
+            yield from file.iter_batches(self.at_once, columns=list(self.names))
         except (pa.ArrowException, OSError) as error:
             raise UserError(f"cannot read {self.path}: {error}; it is damaged, so export it again") from None
 
