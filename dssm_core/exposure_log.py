@@ -1,10 +1,11 @@
 """The log, as ingest reads it: one file of exposures, or two."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dssm_core.canonical import InputTable
 from dssm_core.cleaning import (
     NO_VALUE,
     SPLITS,
@@ -17,33 +18,37 @@ from dssm_core.cleaning import (
     to_times,
 )
 from dssm_core.dataset import Exposures
+from dssm_core.exposure_writer import MAIN_COLUMNS
 from dssm_core.ids import Ids
 from dssm_core.ingest_plan import Plan
 from dssm_core.input_files import Batch
+from dssm_core.line_set import LineSet
 from dssm_core.meter import Meter
 from dssm_core.profiles import Profiles
 from dssm_core.set_aside import SetAside
+from dssm_core.spill import Spill
 
 OPTIONAL_NUMBERS = ("expo_position", "duration", "net_status", "flush_nums")
 """Columns of the log that are kept as whole numbers where they are given."""
 
 
 class ExposureLog:
-    """Collects the exposures of one or two files as arrays, batch by batch."""
+    """The rows of one or two files that are accepted as exposures: read batch by batch, then sorted group by group."""
 
-    def __init__(self, plan: Plan, users: Ids, articles: Profiles, set_aside: SetAside):
+    def __init__(self, plan: Plan, users: Ids, articles: Profiles, set_aside: SetAside, spill: Spill):
         self.units: list[str] = []
         self._plan = plan
         self._users, self._articles = users, articles.ids
         self._ctimes = articles.ctimes()
         self._set_aside = set_aside
+        self._spill, self._kept = spill, 0
+        self._last_lines = [0 for _ in plan.clicks]
         self._has_split = len(plan.logs) > 1 or "split" in plan.logs[0].columns
         self._numbers = [name for name in OPTIONAL_NUMBERS if all(name in log.columns for log in plan.logs)]
-        self._chunks: dict[str, list[np.ndarray]] = {}
 
-    def read(self, number: int, table: InputTable, meter: Meter) -> None:
+    def read(self, number: int, meter: Meter) -> None:
         """Add the rows of the plan's file of clicks of a number: its logs come first, then the histories."""
-        unit = self._plan.format.time_unit
+        table, unit = self._plan.clicks[number], self._plan.format.time_unit
         for batch in meter.batches(table):
             self._set_aside.add_unread("exposures", batch)
             if len(batch.lines):
@@ -51,8 +56,21 @@ class ExposureLog:
                 if "expo_time" in columns:
                     unit = unit or time_unit(columns["expo_time"])
                 self._add(number, batch, columns, unit)
+                self._last_lines[number] = max(self._last_lines[number], int(batch.lines.max()))
         if unit and "expo_time" in table.columns:
             self.units.append(unit)
+
+    def exposures(self, meter: Meter) -> Iterator[Exposures]:
+        """The accepted rows without duplicates, sorted by user, time and place in the input, piece by piece."""
+        repeated_lines = [LineSet(last) for last in self._last_lines]
+        for columns in meter.sorting(self._spill.groups(), self._kept):
+            repeated = duplicates(columns["user"], columns["article"], columns.get("time"), columns["click"])
+            files, lines = columns.pop("file")[repeated], columns.pop("line")[repeated]
+            for number, found in enumerate(repeated_lines):
+                found.add(lines[files == number])
+            yield _sorted({name: values[~repeated] for name, values in columns.items()})
+        for number, found in enumerate(repeated_lines):
+            self._set_duplicates_aside(number, found, meter)
 
     def _add(self, number: int, batch: Batch, columns: dict[str, pa.Array], unit: str | None) -> None:
         verdicts = Verdicts(len(batch.lines))
@@ -105,32 +123,21 @@ class ExposureLog:
         kept = {name: array[accepted] for name, array in values.items()}
         kept["user"] = self._users.number(columns["user_id"].filter(pa.array(accepted)))
         kept["article"] = self._articles.number(columns["article_id"].filter(pa.array(accepted)))
-        for name, array in kept.items():
-            self._chunks.setdefault(name, []).append(array)
+        self._kept += len(kept["user"])
+        self._spill.add(kept)
 
-    def exposures(self) -> Exposures:
-        """The accepted rows without duplicates, sorted by user, time and place in the input."""
-        columns = {name: np.concatenate(self._chunks.pop(name)) for name in list(self._chunks)}
-        if not columns:
-            return Exposures(*(np.zeros(0, dtype) for dtype in (np.int32, np.int32, np.int64, np.bool_)))
-        time = columns.get("time")
-        repeated = duplicates(columns["user"], columns["article"], time, columns["click"])
-        self._set_duplicates_aside(columns["file"][repeated], columns["line"][repeated])
-        del columns["file"], columns["line"]
-        kept = np.flatnonzero(~repeated)
-        keys = [columns["user"][kept]] if time is None else [time[kept], columns["user"][kept]]
-        kept = kept[np.lexsort(keys)]
-        columns = {name: columns.pop(name)[kept] for name in list(columns)}
-        main = {name: columns.pop(name, None) for name in ("user", "article", "time", "click")}
-        if "split" in columns:
-            columns["split"] = np.array(SPLITS, dtype=object)[columns["split"]]
-        return Exposures(**main, extra=columns)
+    def _set_duplicates_aside(self, number: int, repeated: LineSet, meter: Meter) -> None:
+        """Duplicates are known only once all rows are: their texts are read from the file again."""
+        for batch in meter.batches(self._plan.clicks[number], again=True) if repeated else ():
+            chosen = repeated.contains(batch.lines)
+            reasons = np.full(int(chosen.sum()), "duplicate")
+            self._set_aside.add("exposures", reasons, batch.lines[chosen], batch.texts(chosen))
 
-    def _set_duplicates_aside(self, files: np.ndarray, lines: np.ndarray) -> None:
-        """Duplicates are known only once all rows are: their texts are read from the files again."""
-        for number, table in enumerate(self._plan.clicks):
-            wanted = lines[files == number]
-            for batch in table.file.batches(lambda done: None) if len(wanted) else ():
-                chosen = np.isin(batch.lines, wanted)
-                reasons = np.full(int(chosen.sum()), "duplicate")
-                self._set_aside.add("exposures", reasons, batch.lines[chosen], batch.texts(chosen))
+
+def _sorted(columns: dict[str, np.ndarray]) -> Exposures:
+    order = np.lexsort([columns[name] for name in ("time", "user") if name in columns])
+    columns = {name: values[order] for name, values in columns.items()}
+    main = {name: columns.pop(name, None) for name in MAIN_COLUMNS}
+    if "split" in columns:
+        columns["split"] = np.array(SPLITS, dtype=object)[columns["split"]]
+    return Exposures(**main, extra=columns)

@@ -5,17 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
-from dssm_core.dataset import Dataset, Exposures
 from dssm_core.errors import UserError
 from dssm_core.exposure_log import ExposureLog
+from dssm_core.exposure_writer import ExposureWriter, exposures_written
 from dssm_core.ingest_plan import Plan, make_plan
 from dssm_core.input_files import BY_LOOKING, TextOptions
 from dssm_core.meter import Meter, Progress
-from dssm_core.profiles import Profiles
+from dssm_core.profiles import Profiles, read_profiles
 from dssm_core.set_aside import SetAside
+from dssm_core.spill import spilled
 from dssm_core.split import local_days
 from dssm_core.stored_files import written
-from dssm_core.workspace import Workspace, new_id, save_dataset
+from dssm_core.workspace import EXPOSURES, Workspace, finish_dataset, new_id
 
 
 def ingest(
@@ -50,61 +51,78 @@ def ingest(
         "articles": (articles,),
     }
     plan = make_plan(format, files, mapping or {}, click, timezone, text)
+    meter = Meter(plan, progress)
     dataset_id = new_id()
     with workspace.whole_dataset_folder(dataset_id) as folder:
         with written(folder / "set_aside.parquet") as beside, SetAside(beside) as set_aside:
-            dataset = _read(plan, dataset_id, name or Path(exposures).name, set_aside, Meter(plan.files, progress))
-        save_dataset(folder, dataset)
-    return dataset.report
+            profiles = {table: read_profiles(table, plan, set_aside, meter) for table in ("articles", "users")}
+            tables = {table: set_aside.report(table, read.n) for table, read in profiles.items()}
+            kept, times = _read_log(folder, plan, profiles, set_aside, meter)
+            counts = set_aside.report("exposures", kept.rows)
+        ids = {table: read.n for table, read in profiles.items()}
+        report = {
+            "dataset": dataset_id,
+            **counts,
+            **ids,
+            "clicks": kept.clicks,
+            **times,
+            "tables": tables,
+            "files": plan.facts,
+        }
+        facts = {"name": name or Path(exposures).name, "format": format, "timezone": plan.timezone}
+        whole = {table: read.whole() for table, read in profiles.items()}
+        finish_dataset(folder, **whole, report=report, **facts, exposures=kept.rows, clicks=kept.clicks)
+        meter.finish()
+    return report
 
 
-def _read(plan: Plan, dataset_id: str, name: str, set_aside: SetAside, meter: Meter) -> Dataset:
-    articles = Profiles("articles", "article_id", plan, set_aside)
-    users = Profiles("users", "user_id", plan, set_aside)
-    for profiles in (articles, users):
-        for table in plan.tables[profiles.table]:
-            profiles.read(table, meter)
-    counts = {profiles.table: set_aside.report(profiles.table, len(profiles.ids) - 1) for profiles in (users, articles)}
-
-    log = ExposureLog(plan, users.ids, articles, set_aside)
-    for number, table in enumerate(plan.clicks):
-        log.read(number, table, meter)
-    exposures = log.exposures()
-    counts["exposures"] = set_aside.report("exposures", len(exposures))
-    _check_clicks(plan, exposures, counts["exposures"])
-    report = {
-        "dataset": dataset_id,
-        **counts.pop("exposures"),
-        "users": len(users.ids) - 1,
-        "articles": len(articles.ids) - 1,
-        "clicks": int(exposures.click.sum()),
-        **_times_report(exposures, log.units, plan.timezone),
-        "tables": counts,
-        "files": plan.facts,
-    }
-    return Dataset(
-        dataset_id, name, plan.format_name, plan.timezone, exposures, users.frame(), articles.frame(), report
-    )
+def _read_log(
+    folder: Path, plan: Plan, profiles: dict[str, Profiles], set_aside: SetAside, meter: Meter
+) -> tuple[ExposureWriter, dict]:
+    """Write the exposures; returns what counted them, and what the report says of their times."""
+    times = _Times(plan.timezone)
+    with exposures_written(folder / EXPOSURES) as writer, spilled(folder) as spill:
+        log = ExposureLog(plan, profiles["users"].ids, profiles["articles"], set_aside, spill)
+        for number in range(len(plan.clicks)):
+            log.read(number, meter)
+        for exposures in log.exposures(meter):
+            writer.write(exposures)
+            times.add(exposures.time)
+        _check_clicks(plan, writer, set_aside)
+    return writer, times.report(log.units)
 
 
-def _check_clicks(plan: Plan, exposures: Exposures, counts: dict) -> None:
-    path = plan.logs[0].file.path
+def _check_clicks(plan: Plan, kept: ExposureWriter, set_aside: SetAside) -> None:
+    path, counts = plan.logs[0].file.path, set_aside.report("exposures", kept.rows)
     if not counts["rows_in"]:
         raise UserError(f"{path} holds no rows: expected at least one exposure")
-    if not counts["accepted"]:
+    if not kept.rows:
         reasons = ", ".join(f"{reason}: {n}" for reason, n in counts["set_aside"].items())
         raise UserError(f"every row of {path} was set aside ({reasons}): check its columns and the format")
-    if not exposures.click.any():
+    if not kept.clicks:
         what = "the click rule holds of no row" if plan.rule else "no row is a click"
-        raise UserError(f"{path} has {len(exposures)} exposures but {what}: nothing can be learned without clicks")
+        raise UserError(f"{path} has {kept.rows} exposures but {what}: nothing can be learned without clicks")
 
 
-def _times_report(exposures: Exposures, units: list[str], timezone: str) -> dict:
-    if exposures.time is None:
-        return {"days": None, "time_unit": None, "first_time": None, "last_time": None}
-    return {
-        "days": len(np.unique(local_days(exposures.time, timezone))),
-        "time_unit": ", ".join(dict.fromkeys(units)),
-        "first_time": int(exposures.time.min()),
-        "last_time": int(exposures.time.max()),
-    }
+class _Times:
+    """The days and the first and last instant of a log, piece by piece."""
+
+    def __init__(self, timezone: str):
+        self._timezone = timezone
+        self._days: set[int] = set()
+        self._ends: list[int] = []
+
+    def add(self, time: np.ndarray | None) -> None:
+        if time is not None and len(time):
+            self._days.update(np.unique(local_days(time, self._timezone)).tolist())
+            self._ends += [int(time.min()), int(time.max())]
+
+    def report(self, units: list[str]) -> dict:
+        if not self._ends:
+            return {"days": None, "time_unit": None, "first_time": None, "last_time": None}
+        return {
+            "days": len(self._days),
+            "time_unit": ", ".join(dict.fromkeys(units)),
+            "first_time": min(self._ends),
+            "last_time": max(self._ends),
+        }

@@ -38,11 +38,6 @@ class Plan:
         return (*self.logs, *self.tables["history"])
 
     @property
-    def files(self) -> list[Path]:
-        """The files to read."""
-        return [table.file.path for opened in self.tables.values() for table in opened]
-
-    @property
     def facts(self) -> dict[str, list[dict]]:
         """What was found out about the files of each table, for the report."""
         files = {name: [table.file.facts for table in opened] for name, opened in self.tables.items()}

@@ -1,25 +1,57 @@
 """How far an ingest is."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 
 from dssm_core.canonical import InputTable
+from dssm_core.ingest_plan import Plan
 from dssm_core.input_files import Batch
+from dssm_core.spill import Columns
 
 Progress = Callable[[int, int], None]
-"""Called with the bytes read so far and the bytes of all files."""
+"""Called with the work done so far and all the work, in bytes read; raise from it to stop."""
+
+_SORTED = 0.4
+_AGAIN = 0.3
+"""What it costs to sort what a byte of the log held, and to look through it again, where reading it costs 1."""
 
 
 class Meter:
-    """Adds up the bytes read over several files."""
+    """Adds up the work of an ingest: files read, then the log sorted, then looked through again for duplicates."""
 
-    def __init__(self, files: list[Path], progress: Progress | None):
-        self._total = sum(path.stat().st_size for path in files)
-        self._before = 0
+    def __init__(self, plan: Plan, progress: Progress | None):
+        self._log_bytes = sum(map(_size, plan.clicks))
+        profiles = (*plan.tables["users"], *plan.tables["articles"])
+        # the last byte is told when all is stored
+        self._total = int(self._log_bytes * (1 + _SORTED + _AGAIN)) + sum(map(_size, profiles)) + 1
+        self._before = 0.0
         self._progress = progress or (lambda done, total: None)
 
-    def batches(self, table: InputTable) -> Iterator[Batch]:
-        """The batches of one file, measured."""
-        yield from table.file.batches(lambda done: self._progress(self._before + done, self._total))
-        self._before += table.file.path.stat().st_size
-        self._progress(self._before, self._total)
+    def batches(self, table: InputTable, again: bool = False) -> Iterator[Batch]:
+        """The batches of one file, measured; `again`: as it is read for the second time."""
+        cost = _AGAIN if again else 1
+        yield from table.file.batches(lambda done: self._tell(done * cost))
+        self._pass(_size(table) * cost)
+
+    def sorting(self, groups: Iterable[Columns], rows: int) -> Iterator[Columns]:
+        """Groups of rows of a log, `rows` in all, measured."""
+        done = 0
+        for group in groups:
+            yield group
+            done += len(group["user"])
+            self._tell(self._log_bytes * _SORTED * done / rows)
+        self._pass(self._log_bytes * _SORTED)
+
+    def finish(self) -> None:
+        """Tell that all is done."""
+        self._progress(self._total, self._total)
+
+    def _pass(self, work: float) -> None:
+        self._before += work
+        self._tell(0)
+
+    def _tell(self, more: float) -> None:
+        self._progress(int(self._before + more), self._total)
+
+
+def _size(table: InputTable) -> int:
+    return table.file.path.stat().st_size

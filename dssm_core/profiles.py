@@ -1,11 +1,10 @@
 """One table of profiles, users or articles, as ingest reads it."""
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dssm_core.canonical import InputTable
+from dssm_core.canonical import REQUIRED, InputTable
 from dssm_core.cleaning import Verdicts, is_missing, most_probable, time_unit, to_creation_times
 from dssm_core.dataset import NO_TIME, UNKNOWN
 from dssm_core.ids import Ids
@@ -21,15 +20,20 @@ _MISSING = {("articles", "ctime"): NO_TIME, ("articles", "title"): ""}
 class Profiles:
     """Collects one table of profiles: its ids, in order, and its columns, batch by batch."""
 
-    def __init__(self, table: str, key: str, plan: Plan, set_aside: SetAside):
+    def __init__(self, table: str, plan: Plan, set_aside: SetAside):
         self.table = table
         self.ids = Ids()
-        self._key = key
+        self._key = REQUIRED[table][0]
         self._plan = plan
         self._set_aside = set_aside
         self._unit = plan.format.time_unit
         self._columns: dict[str, list[pa.Array]] = {"ctime": []} if table == "articles" else {}
         self._profiled = 1
+
+    @property
+    def n(self) -> int:
+        """How many ids there are, without the unknown one; those that only the log knows are among them."""
+        return len(self.ids) - 1
 
     def read(self, table: InputTable, meter: Meter) -> None:
         """Add the profiles of a file."""
@@ -45,14 +49,14 @@ class Profiles:
         known = [chunk.to_numpy() for chunk in self._columns["ctime"]] or [np.zeros(self._profiled - 1, np.int64)]
         return np.concatenate([np.array([NO_TIME]), *known])
 
-    def frame(self) -> pd.DataFrame:
+    def whole(self) -> pa.Table:
         """The whole table: the unknown row, the profiles, and rows of unknowns for the ids that only the log knows."""
         columns = {self._key: pa.array(list(self.ids), pa.string())}
         for name, chunks in self._columns.items():
             missing = pa.scalar(_MISSING.get((self.table, name), UNKNOWN))
             unprofiled = len(self.ids) - 1 - sum(map(len, chunks))
             columns[name] = pa.chunked_array([pa.repeat(missing, 1), *chunks, pa.repeat(missing, unprofiled)])
-        return pa.table(columns).to_pandas()
+        return pa.table(columns)
 
     def _add(self, batch: Batch, columns: dict[str, pa.Array]) -> None:
         verdicts = Verdicts(len(batch.lines))
@@ -83,3 +87,11 @@ class Profiles:
         if name in self._plan.format.probabilities:
             return most_probable(values)
         return pc.if_else(pc.equal(values, ""), UNKNOWN, values)
+
+
+def read_profiles(table: str, plan: Plan, set_aside: SetAside, meter: Meter) -> Profiles:
+    """Read the files of `table` ("users" or "articles"), if the plan has any."""
+    profiles = Profiles(table, plan, set_aside)
+    for opened in plan.tables[table]:
+        profiles.read(opened, meter)
+    return profiles

@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dssm_core.dataset import Dataset, Exposures
 from dssm_core.errors import UserError
+from dssm_core.exposure_writer import MAIN_COLUMNS, exposures_written
 from dssm_core.stored_files import delete_folder, make_folder, read_json, whole_folder, write_json, written
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "demo"
@@ -23,7 +25,8 @@ BUNDLED = Path(__file__).parent.parent / "assets" / "demo"
 _NOT_IN_MANIFEST = ("manifest.json", "lock", "pid", "log.txt")
 """What belongs to a run's process rather than to the run."""
 
-_EXPOSURE_COLUMNS = ("user", "article", "time", "click")
+EXPOSURES = "exposures.parquet"
+"""The file of a dataset's exposures."""
 
 
 def new_id() -> str:
@@ -147,26 +150,25 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def save_dataset(folder: Path, dataset: Dataset) -> None:
-    """Write a dataset's tables, report and manifest into its folder (set_aside.parquet is ingest's to write)."""
-    exposures = dataset.exposures
-    columns = {name: getattr(exposures, name) for name in _EXPOSURE_COLUMNS if getattr(exposures, name) is not None}
-    tables = {
-        "exposures": pd.DataFrame({**columns, **exposures.extra}),
-        "users": dataset.users,
-        "articles": dataset.articles,
-    }
-    for name, table in tables.items():
+    """Write a dataset's tables, report and manifest into its folder."""
+    with exposures_written(folder / EXPOSURES) as writer:
+        writer.write(dataset.exposures)
+    profiles = (pa.Table.from_pandas(table, preserve_index=False) for table in (dataset.users, dataset.articles))
+    facts = {"name": dataset.name, "format": dataset.format, "timezone": dataset.timezone}
+    finish_dataset(folder, *profiles, dataset.report, **facts, exposures=writer.rows, clicks=writer.clicks)
+
+
+def finish_dataset(folder: Path, users: pa.Table, articles: pa.Table, report: dict, **facts: Any) -> None:
+    """Add to a folder that holds the exposures the other tables, the report and, last, the manifest with `facts`.
+
+    `facts`: name, format and timezone of the dataset, and how many exposures and clicks it has.
+    """
+    for name, table in (("users", users), ("articles", articles)):
         with written(folder / f"{name}.parquet") as beside:
-            table.to_parquet(beside, index=False, compression="zstd")
-    write_json(folder / "report.json", dataset.report)
-    facts = {"name": dataset.name, "format": dataset.format, "timezone": dataset.timezone, "created": time.time()}
-    counts = {
-        "exposures": len(exposures),
-        "clicks": int(exposures.click.sum()),
-        "users": len(dataset.users) - 1,
-        "articles": len(dataset.articles) - 1,
-    }
-    write_manifest(folder, **facts, **counts)
+            pq.write_table(table, beside, compression="zstd")
+    write_json(folder / "report.json", report)
+    counts = {"users": len(users) - 1, "articles": len(articles) - 1}
+    write_manifest(folder, **facts, **counts, created=time.time())
 
 
 def load_dataset(workspace: Workspace, dataset_id: str) -> Dataset:
@@ -175,8 +177,8 @@ def load_dataset(workspace: Workspace, dataset_id: str) -> Dataset:
     if not (folder / "manifest.json").exists():
         raise UserError(f"dataset {dataset_id} was not finished: ingest it again")
     manifest = read_json(folder / "manifest.json")
-    table = pd.read_parquet(folder / "exposures.parquet")
-    columns = {name: table.pop(name).to_numpy() if name in table else None for name in _EXPOSURE_COLUMNS}
+    table = pd.read_parquet(folder / EXPOSURES)
+    columns = {name: table.pop(name).to_numpy() if name in table else None for name in MAIN_COLUMNS}
     extra = {name: np.asarray(table[name]) for name in table}
     return Dataset(
         dataset_id,

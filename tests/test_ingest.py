@@ -255,14 +255,17 @@ def test_two_logs_must_both_have_times(tmp_path, workspace):
         ingest(workspace, "generic", train, test_exposures=test)
 
 
-def test_progress_ends_at_the_bytes_of_all_files(tmp_path, workspace):
-    log = write(tmp_path / "log.txt", [log_row("u", "a", NOON, 1)])
+def test_progress_goes_through_reading_sorting_and_the_second_look_to_the_end(tmp_path, workspace):
+    log = write(tmp_path / "log.txt", [log_row("u", "a", NOON, 1), log_row("u", "a", NOON, 1)])
     users = write(tmp_path / "users.txt", [("u",) * 7])
     seen = []
     ingest(workspace, "yidian", log, users, progress=lambda done, total: seen.append((done, total)))
-    size = log.stat().st_size + users.stat().st_size
-    assert seen[-1] == (size, size)
-    assert seen == sorted(seen)
+    totals = {total for _, total in seen}
+    done = [done for done, _ in seen]
+    assert done == sorted(done) and len(totals) == 1
+    assert done[-1] == totals.pop() > done[-2]
+    read = log.stat().st_size + users.stat().st_size
+    assert read in done and len([work for work in set(done) if work > read]) >= 3
 
 
 GOOD = [("user_id", "article_id", "click"), ("u", "a", 1)]
@@ -300,15 +303,17 @@ def test_what_makes_no_dataset_is_refused_and_leaves_nothing_behind(tmp_path, wo
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_an_interrupted_ingest_leaves_nothing_behind(tmp_path, workspace, error):
-    log = write(tmp_path / "log.txt", [log_row("u", "a", NOON, 1)])
+@pytest.mark.parametrize("share", [0, 0.5, 0.8, 0.95, 1])
+def test_an_ingest_stopped_in_any_phase_leaves_nothing_behind(tmp_path, workspace, error, share):
+    log = write(tmp_path / "log.txt", [log_row("u", "a", NOON, 1)] * 3)
 
     def interrupt(done, total):
-        raise error
+        if done >= share * total:
+            raise error
 
     with pytest.raises(error):
         ingest(workspace, "yidian", log, progress=interrupt)
-    assert not list(workspace.home.glob("datasets/*"))
+    assert not [path for path in workspace.home.rglob("*") if path != workspace.home / "datasets"]
 
 
 def shared(name):

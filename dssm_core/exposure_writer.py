@@ -1,0 +1,48 @@
+"""exposures.parquet, written piece by piece."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from dssm_core.dataset import Exposures
+from dssm_core.stored_files import written
+
+MAIN_COLUMNS = ("user", "article", "time", "click")
+"""The columns of the file that are no extras; `time` is left out where a log has none."""
+
+
+class ExposureWriter:
+    """Writes exposures, piece by piece, and counts them and their clicks."""
+
+    def __init__(self, path: Path):
+        self.rows = self.clicks = 0
+        self._path = path
+        self._writer: pa.parquet.ParquetWriter | None = None
+
+    def write(self, exposures: Exposures) -> None:
+        """Append exposures; all have the columns of the first."""
+        main = {name: getattr(exposures, name) for name in MAIN_COLUMNS}
+        table = pa.table({name: values for name, values in main.items() if values is not None} | exposures.extra)
+        self._writer = self._writer or pa.parquet.ParquetWriter(self._path, table.schema, compression="zstd")
+        self._writer.write_table(table)
+        self.rows += len(exposures)
+        self.clicks += int(exposures.click.sum())
+
+    def close(self) -> None:
+        """Write what a Parquet file ends with."""
+        if self._writer:
+            self._writer.close()
+
+
+@contextmanager
+def exposures_written(path: Path) -> Iterator[ExposureWriter]:
+    """Yield a writer of a file that is there, once the body has succeeded, and not before."""
+    with written(path) as beside:
+        writer = ExposureWriter(beside)
+        try:
+            yield writer
+        finally:
+            writer.close()
