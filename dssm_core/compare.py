@@ -1,6 +1,7 @@
 """Runs side by side, from the tables that each leaves in its folder."""
 
 import json
+from collections import Counter
 from itertools import combinations
 
 import numpy as np
@@ -112,11 +113,18 @@ def common_lengths(runs: list[Run], outcomes: dict[str, Outcome]) -> list[int]:
 
 
 def groups(runs: list[Run]) -> dict[str, list[Run]]:
-    """Runs that differ by their seed alone, together, under the id of the first; in the order given."""
-    found: dict[str, list[Run]] = {}
+    """Runs that differ by their seed alone, together, under the id of the first; in the order given.
+
+    A run that repeats another with its seed stands alone: it would pass for a seed that scatters nothing.
+    """
+    found: dict[tuple[str, int], list[Run]] = {}
+    times: Counter[str] = Counter()
     for run in runs:
-        same = {**flatten(run.config), "seed": None, "dataset": run.dataset, "preset": run.preset}
-        found.setdefault(json.dumps(same, sort_keys=True), []).append(run)
+        config = {**flatten(run.config), "dataset": run.dataset, "preset": run.preset}
+        seed = json.dumps(config, sort_keys=True)
+        same = json.dumps({**config, "seed": None}, sort_keys=True)
+        found.setdefault((same, times[seed]), []).append(run)
+        times[seed] += 1
     return {some[0].id: some for some in found.values()}
 
 

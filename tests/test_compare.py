@@ -75,6 +75,16 @@ def test_runs_that_differ_by_seed_alone_are_one_group():
     }
 
 
+def test_a_run_repeated_with_the_same_seed_is_no_further_seed():
+    some = [run("a", seed=1), run("again", seed=1), run("b", seed=2), run("popular", "popular"), run("p", "popular")]
+    assert {id: [one.id for one in group] for id, group in groups(some).items()} == {
+        "a": ["a", "b"],
+        "again": ["again"],
+        "popular": ["popular"],
+        "p": ["p"],
+    }
+
+
 def test_intervals_of_groups_cover_seeds_where_every_trained_side_has_some(rng):
     recall = {id: per_user(range(50), rng.random(50)) for id in ("a0", "a1", "b0", "b1", "c0", "popular")}
     of = {
