@@ -72,14 +72,15 @@ def bootstrap_ratios(
 ) -> Interval:
     """Σ numerators / Σ denominators of each column, with its percentile bootstrap interval over the rows (users).
 
-    Both are (users, m). A resample in which a column's denominator is 0 does not count for that column.
+    Both are (users, m). A resample in which a column's denominator is 0 does not count for that column. NaN ends where
+    fewer than two users have a denominator: every resample would be the same, and an interval without width.
     """
     both = np.hstack([numerators, denominators]).astype(np.float64)
     value = _ratios(both.sum(axis=0, keepdims=True))[0]
     low, high = np.full_like(value, np.nan), np.full_like(value, np.nan)
-    if len(both):
+    known = np.count_nonzero(denominators, axis=0) > 1
+    if known.any():
         ratios = _ratios(np.vstack([counts @ both for counts in _times_drawn(len(both), resamples, rng)]))
-        known = ~np.isnan(value)
         low[known], high[known] = np.nanpercentile(ratios[:, known], [_LOW, _HIGH], axis=0)
     return value, low, high
 

@@ -134,7 +134,7 @@ def readable(board: pd.DataFrame, metric: str, baseline: str) -> pd.DataFrame:
 
 def _points(row) -> str:
     value, low, high = (100 * x for x in (row.difference, row.difference_low, row.difference_high))
-    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
+    return f"{value:+.1f}" if pd.isna(low) else f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
 
 
 def catalogue(names: dict[str, str], metrics: dict[str, dict], wanted: list[str]) -> pd.DataFrame:

@@ -39,9 +39,9 @@ def percent(value: float | None) -> str:
 
 def interval(metric: dict) -> str:
     """A metric and its 95 % interval: "21.3% (20.1–22.4)"."""
-    if metric.get("value") is None:
+    if pd.isna(metric.get("value")):
         return "n/a"
-    if metric.get("low") is None:
+    if pd.isna(metric.get("low")):
         return percent(metric["value"])
     return f"{metric['value']:.1%} ({100 * metric['low']:.1f}–{100 * metric['high']:.1f})"
 

@@ -25,6 +25,14 @@ def test_an_undefined_column_has_no_interval_and_a_constant_one_no_width(rng):
     assert (value[1], low[1], high[1]) == (5, 5, 5)
 
 
+def test_what_a_single_user_defines_has_no_interval(rng):
+    value, low, high = bootstrap_means(np.array([[1.0]]), 100, rng)
+    assert value[0] == 1 and np.isnan([low[0], high[0]]).all()
+    value, low, high = bootstrap_ratios(np.array([[6, 6], [0, 1]]), np.array([[12, 12], [0, 2]]), 100, rng)
+    assert value[0] == 0.5 and np.isnan([low[0], high[0]]).all()
+    assert (value[1], low[1], high[1]) == (0.5, 0.5, 0.5)
+
+
 def test_no_users_have_no_interval(rng):
     assert np.isnan(bootstrap_means(np.zeros((0, 2)), 100, rng)).all()
 
