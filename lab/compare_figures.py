@@ -201,8 +201,9 @@ def popularity(table: pd.DataFrame, names: dict[str, str], presets: dict[str, st
         marker={"color": palette.GREY, "opacity": 0.4, "line_width": 0},
         hovertemplate="%{y:.1%} of the held-out clicks<extra></extra>",
     )
+    looks = palette.looks(presets)
     for group, name in names.items():
-        look = palette.look(presets[group])
+        look = looks[group]
         figure.add_scatter(
             x=place,
             y=table[group],
@@ -261,8 +262,9 @@ def false_negatives(table: pd.DataFrame) -> go.Figure:
 
 def _over_epochs(table: pd.DataFrame, column: str, axis: str, form: str) -> go.Figure:
     figure = go.Figure()
+    looks = palette.looks(dict(zip(table["run"], table["preset"], strict=True)))
     for run, rows in table.dropna(subset=column).groupby("run", sort=False):
-        look = palette.look(rows["preset"].iloc[0])
+        look = looks[str(run)]
         figure.add_scatter(
             x=rows["epoch"],
             y=rows[column],

@@ -16,7 +16,6 @@ _TITLE_WIDTH = 46
 """Letters a title line: what fits a phone's screen and half a laptop's."""
 _TITLE_LINE = 20
 _PARTS = {"left out": palette.GREY, "train": palette.BLUE, "validation": palette.CYAN, "test": palette.ORANGE}
-_DASHES = ("solid", "dash", "dot", "dashdot")
 _INTERVAL = "95 % interval"
 
 
@@ -358,18 +357,15 @@ def says_health(epochs: pd.DataFrame) -> str:
 def recall_curves(curves: pd.DataFrame) -> go.Figure:
     """Recall against the length of the list; columns run, preset, k, value. K on a logarithmic axis."""
     figure = go.Figure()
-    used: dict[str, int] = {}
+    looks = palette.looks(dict(zip(curves["run"], curves["preset"], strict=True)))
     for run, rows in curves.groupby("run", sort=False):
-        preset = rows["preset"].iloc[0]
-        look = palette.look(preset)
-        # runs of one preset share its colour: the second and third are told apart by their dash
-        again = used[preset] = used.get(preset, -1) + 1
+        look = looks[str(run)]
         figure.add_scatter(
             x=rows["k"],
             y=rows["value"],
             name=words.as_html(str(run)),
             mode="lines+markers",
-            line={"color": look.colour, "width": 2, "dash": _DASHES[again % 4] if look.dash == "solid" else look.dash},
+            line={"color": look.colour, "width": 2, "dash": look.dash},
             marker={"symbol": look.symbol, "size": 6},
             hovertemplate="%{fullData.name}<br>recall@%{x}: %{y:.1%}<extra></extra>",
         )
@@ -377,7 +373,7 @@ def recall_curves(curves: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(title="K, length of the recall list (log scale)", type="log", tickvals=ticks)
     figure.update_yaxes(title="recall@K, mean over users", tickformat=".0%", rangemode="tozero")
     # a phone has one legend entry a line
-    return finished(figure, says_curves(curves), legend=True, height=400 + 13 * len(used))
+    return finished(figure, says_curves(curves), legend=True, height=400 + 13 * len(looks))
 
 
 def says_curves(curves: pd.DataFrame) -> str:
@@ -399,8 +395,9 @@ def segments(table: pd.DataFrame, presets: dict[str, str], segment: str, metric:
     """A dot a run and a row a part of the segmentation; `table` is of `comparing.by_segment`, `presets` by run id."""
     figure = go.Figure()
     order = list(dict.fromkeys(table["part"]))
+    looks = palette.looks(presets)
     for number, (id, rows) in enumerate(table.groupby("id", sort=False)):
-        look = palette.look(presets[str(id)])
+        look = looks[str(id)]
         offset = (number - (table["id"].nunique() - 1) / 2) * 0.7 / max(1, table["id"].nunique())
         figure.add_scatter(
             x=rows["recall"],

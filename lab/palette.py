@@ -1,6 +1,6 @@
 """One fixed look per preset, strategy and baseline, the same on every page and in both themes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dssm_core.presets import PRESETS
 
@@ -53,6 +53,7 @@ STRATEGY_LOOKS: dict[str, Look] = {
 
 # a preset that is named after a strategy looks like it
 _PRESET_LOOKS = STRATEGY_LOOKS | {
+    "recommended": Look(RED, "hexagon"),
     "in_batch_uncorrected": Look(ORANGE),
     "funrec": STRATEGY_LOOKS["funrec_mix"],
     "mined_alone": Look(BROWN, "square", "dot"),
@@ -72,3 +73,20 @@ LOOKS |= {name: Look(GREY, _SYMBOLS[i], _DASHES[i]) for i, name in enumerate(BAS
 def look(preset: str) -> Look:
     """The look of a preset or baseline; one fixed look for every config without a preset."""
     return LOOKS.get(preset, Look(BROWN, "star"))
+
+
+_FURTHER = (("square", "dash"), ("diamond", "dot"), ("triangle-up", "dashdot"), ("cross", "longdash"))
+"""Symbols and dashes of runs whose own look is taken."""
+
+
+def looks(presets: dict[str, str]) -> dict[str, Look]:
+    """A look for each of some runs side by side, `presets` by run: that of its preset where no run before has it.
+
+    A later run of the same colour and dash takes the next symbol and dash that are free; its own where none is.
+    """
+    found: dict[str, Look] = {}
+    for run, preset in presets.items():
+        own, taken = look(preset), {(one.colour, one.dash) for one in found.values()}
+        others = (replace(own, symbol=symbol, dash=dash) for symbol, dash in _FURTHER)
+        found[run] = next((one for one in (own, *others) if (one.colour, one.dash) not in taken), own)
+    return found
