@@ -89,7 +89,7 @@ def reasons(table: pd.DataFrame, column: str, k: int) -> go.Figure:
             insidetextanchor="middle",
             textangle=0,
             customdata=rows["clicks"],
-            hovertemplate=f"%{{y}}<br>{reason}: %{{x:.1%}}, %{{customdata:,}} clicks<extra></extra>",
+            hovertemplate=f"%{{y}}<br>{reason}: %{{x:.1%}}, %{{customdata:,.0f}} clicks<extra></extra>",
         )
     figure.update_layout(barmode="stack", bargap=0.3)
     figure.update_xaxes(title=f"share of the held-out clicks, lists of {k}", tickformat=".0%", range=[0, 1])
@@ -101,7 +101,10 @@ def reasons(table: pd.DataFrame, column: str, k: int) -> go.Figure:
 def says_reasons(table: pd.DataFrame, column: str) -> str:
     """What most misses are due to, and where it differs most."""
     missed = table[table["reason"] != HIT]
-    share = missed.groupby("reason", sort=False)["share"].mean()
+    # of all clicks together: a mean over parts would weigh five clicks like a thousand
+    clicks = table.groupby(column, sort=False)["clicks"].sum()
+    weighed = missed["share"] * missed[column].map(clicks) / clicks.sum()
+    share = weighed.groupby(missed["reason"], sort=False).sum()
     if not share.sum():
         return "Nothing was missed"
     most = share.idxmax()
@@ -238,26 +241,38 @@ def says_popularity(table: pd.DataFrame, names: dict[str, str]) -> str:
 def hardness(table: pd.DataFrame) -> go.Figure:
     """Mean cosine of the negatives over epochs, a line a run; `table` as `comparing.epochs` makes it."""
     figure = _over_epochs(table, "negative", "mean cosine of the negatives", ".2f")
+    return finished(figure, says_hardness(table), legend=True, height=340 + 13 * table["run"].nunique())
+
+
+def says_hardness(table: pd.DataFrame) -> str:
+    """Whose negatives were hardest and easiest in the last epoch."""
     last = table.dropna(subset="negative").groupby("run", sort=False)["negative"].last()
-    title = "No run tells how hard its negatives were"
-    if len(last):
-        title = f"{last.idxmax()} ends with the hardest negatives: mean cosine {last.max():.2f}"
-        title += f", {last.idxmin()} with the easiest, {last.min():.2f}" if len(last) > 1 else ""
-    return finished(figure, title, legend=True, height=340 + 13 * table["run"].nunique())
+    if last.empty:
+        return "No run tells how hard its negatives were"
+    # + 0.0: what rounds to 0 has no sign
+    low, high = (f"{round(value, 2) + 0.0:.2f}" for value in (last.min(), last.max()))
+    if len(last) > 1 and low == high:
+        return f"The negatives of all runs end alike: mean cosine {high}"
+    title = f"{last.idxmax()} ends with the hardest negatives: mean cosine {high}"
+    return f"{title}, {last.idxmin()} with the easiest, {low}" if len(last) > 1 else title
 
 
 def false_negatives(table: pd.DataFrame) -> go.Figure:
     """Share of each epoch's negatives that their user clicks later, a line a run."""
     figure = _over_epochs(table, "false_negatives", "share of the negatives that the user clicks later", ".3%")
+    return finished(figure, says_false_negatives(table), legend=True, height=340 + 13 * table["run"].nunique())
+
+
+def says_false_negatives(table: pd.DataFrame) -> str:
+    """Who trained on the most false negatives and who on the fewest, as a mean over the epochs."""
     mean = table.dropna(subset="false_negatives").groupby("run", sort=False)["false_negatives"].mean()
-    title = "No run tells how many of its negatives were false"
-    if len(mean):
-        title = (
-            f"{mean.idxmax()} trained on the most false negatives: {words.fine_interval(mean.max(), np.nan, np.nan)}"
-        )
-        low = words.fine_interval(mean.min(), np.nan, np.nan)
-        title += f", {mean.idxmin()} on the fewest, {low}" if len(mean) > 1 else ""
-    return finished(figure, title, legend=True, height=340 + 13 * table["run"].nunique())
+    if mean.empty:
+        return "No run tells how many of its negatives were false"
+    low, high = (words.fine_interval(value, np.nan, np.nan) for value in (mean.min(), mean.max()))
+    if len(mean) > 1 and low == high:
+        return f"All runs trained on as many false negatives: {high}"
+    title = f"{mean.idxmax()} trained on the most false negatives: {high}"
+    return f"{title}, {mean.idxmin()} on the fewest, {low}" if len(mean) > 1 else title
 
 
 def _over_epochs(table: pd.DataFrame, column: str, axis: str, form: str) -> go.Figure:

@@ -276,7 +276,8 @@ def _reasons(
     tables = []
     for group, runs in _comparison.groups.items():
         each = [compare.reason_shares(_comparison.held_out(run), k, _segment) for run in runs]
-        mean = each[0].assign(share=np.mean([table["share"] for table in each], axis=0))
+        means = {name: np.mean([table[name] for table in each], axis=0) for name in ("clicks", "share")}
+        mean = each[0].assign(**means)
         tables.append(mean.assign(group=group, run=_comparison.names[group]))
     return pd.concat(tables, ignore_index=True)
 

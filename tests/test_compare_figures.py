@@ -33,6 +33,12 @@ def test_the_title_names_the_reason_that_most_misses_have_and_the_one_that_diffe
     assert compare_figures.says_reasons(shares(a={"hit": 1.0}), "run") == "Nothing was missed"
 
 
+def test_the_title_on_parts_weighs_them_by_their_clicks():
+    parts = pd.DataFrame({"part": ["head", "head", "tail", "tail"], "reason": ["outranked", "cold article"] * 2})
+    parts = parts.assign(share=[0.9, 0.1, 0.2, 0.8], clicks=[9, 1, 200, 800])
+    assert compare_figures.says_reasons(parts, "part").startswith("Most misses are cold article")
+
+
 def cells(*rows):
     names = ["article popularity", "article in train", "held_out_clicks", "value", "low", "high"]
     return pd.DataFrame(rows, columns=names)
@@ -76,6 +82,20 @@ def test_runs_without_negatives_to_tell_of_say_so():
     table = table.assign(false_negatives=np.nan)
     assert "No run tells" in compare_figures.hardness(table).layout.title.text
     assert "No run tells" in compare_figures.false_negatives(table).layout.title.text.replace("<br>", " ")
+
+
+def test_runs_whose_negatives_were_alike_are_not_ranked():
+    table = pd.DataFrame({"run": ["a", "b"], "preset": "in_batch", "epoch": 1})
+    table = table.assign(negative=[-0.001, 0.001], false_negatives=[0.00186, 0.00187])
+    assert compare_figures.says_hardness(table) == "The negatives of all runs end alike: mean cosine 0.00"
+    assert compare_figures.says_false_negatives(table) == "All runs trained on as many false negatives: 0.19%"
+    other = table.assign(negative=[-0.1, 0.2], false_negatives=[0.0001, 0.002])
+    assert compare_figures.says_hardness(other) == (
+        "b ends with the hardest negatives: mean cosine 0.20, a with the easiest, -0.10"
+    )
+    assert compare_figures.says_false_negatives(other) == (
+        "b trained on the most false negatives: 0.20%, a on the fewest, 0.010%"
+    )
 
 
 def test_a_knobs_numbers_stand_where_they_are_and_its_words_in_their_order():
