@@ -11,7 +11,7 @@ from dssm_core.comparable import comparison_key
 from dssm_core.config import Config, differences, flatten
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
-from dssm_core.intervals import Interval, bootstrap_means, bootstrap_ratios, two_way
+from dssm_core.intervals import Interval, bootstrap_means, two_way, two_way_ratios
 from dssm_core.metrics import METRICS, per_user_metrics
 from dssm_core.misses import REASONS, reasons_at
 from dssm_core.narrowing import Outcome, narrowed
@@ -173,7 +173,7 @@ def _by_group(
 ) -> pd.DataFrame:
     """Intervals over users and seeds one by one; those over users alone together, since they share the resamples."""
     sides = {group: _aligned(per_user_by_run, groups[group], baseline, metrics) for group in wanted}
-    covers = {group: _covered(groups[group], baseline) for group in wanted}
+    covers = {group: covered(groups[group], baseline) for group in wanted}
     intervals = {group: two_way(*sides[group][1:]) for group in wanted if covers[group] == USERS_AND_SEEDS}
     intervals |= _over_users({group: sides[group] for group in wanted if group not in intervals}, resamples, rng)
     rows = [
@@ -187,8 +187,11 @@ def _by_group(
     return pd.concat(rows, ignore_index=True)[_COLUMNS] if rows else pd.DataFrame(columns=_COLUMNS)
 
 
-def _covered(group: list[Run], baseline: list[Run] | None) -> str:
-    """Baselines are not trained: one run of them stands for all seeds."""
+def covered(group: list[Run], baseline: list[Run] | None = None) -> str:
+    """What the interval of a group, or of its difference from another, covers: USERS or USERS_AND_SEEDS.
+
+    Baselines are not trained: one run of them stands for all seeds.
+    """
     trained = [some for some in (group, baseline or []) if some and some[0].model == "two_tower"]
     return USERS_AND_SEEDS if trained and all(len(some) > 1 for some in trained) else USERS
 
@@ -237,35 +240,34 @@ def filtered(
 
 
 def difference_matrix(
-    held_out: pd.DataFrame,
-    baseline: pd.DataFrame,
-    segments: list[Segment],
-    k: int,
-    resamples: int,
-    rng: np.random.Generator,
+    held_out: list[pd.DataFrame], baseline: list[pd.DataFrame], segments: list[Segment], k: int
 ) -> pd.DataFrame:
-    """Recall@k of a run less that of another in each cell of crossed segments, pooled over its clicks.
+    """Recall@k of a group less that of another in each cell of crossed segments, pooled over its clicks.
 
-    Both tables hold the same clicks in the same order, which `segments` part. A row a cell that has clicks: a column a
-    segment (its value), held_out_clicks, users, value, low, high (95 %, paired bootstrap over users).
+    Each side has a table for each of its seeds. All hold the same clicks in the same order, which `segments` part. A
+    row a cell that has clicks: a column a segment (its value), held_out_clicks, users, value, low, high (95 %, paired
+    by user, over users and the seeds of each side that has several).
     """
-    _, owner = np.unique(held_out["user"].to_numpy(), return_inverse=True)
+    _, owner = np.unique(held_out[0]["user"].to_numpy(), return_inverse=True)
     shape = tuple(len(segment.values) for segment in segments)
     inside = np.all([segment.codes >= 0 for segment in segments], axis=0)
     cell = np.ravel_multi_index([segment.codes[inside] for segment in segments], shape)
-    gained = (_in_first(held_out, k).astype(int) - _in_first(baseline, k))[inside]
     cells, column = np.unique(cell, return_inverse=True)
     size = (owner.max(initial=-1) + 1, len(cells))
     place = owner[inside] * len(cells) + column
-    clicks = np.bincount(place, minlength=size[0] * size[1]).reshape(size)
-    gains = np.bincount(place, gained, minlength=size[0] * size[1]).reshape(size)
-    value, low, high = bootstrap_ratios(gains, clicks, resamples, rng)
+
+    def counted(wanted: np.ndarray | None = None) -> np.ndarray:
+        return np.bincount(place, wanted, minlength=size[0] * size[1]).reshape(size)
+
+    clicks = counted()
+    hits, theirs = (np.stack([counted(_in_first(table, k)[inside]) for table in side]) for side in (held_out, baseline))
+    value, low, high = two_way_ratios(hits, clicks, theirs)
     names = np.unravel_index(cells, shape)
     labels = {
         segment.name: np.array(segment.values, object)[codes] for segment, codes in zip(segments, names, strict=True)
     }
-    counted = {"held_out_clicks": clicks.sum(axis=0), "users": (clicks > 0).sum(axis=0)}
-    return pd.DataFrame({**labels, **counted, "value": value, "low": low, "high": high})
+    numbers = {"held_out_clicks": clicks.sum(axis=0), "users": (clicks > 0).sum(axis=0)}
+    return pd.DataFrame({**labels, **numbers, "value": value, "low": low, "high": high})
 
 
 def reason_shares(held_out: pd.DataFrame, k: int, segment: Segment | None = None) -> pd.DataFrame:

@@ -54,6 +54,30 @@ def two_way(values: np.ndarray, baseline: np.ndarray | None = None) -> Interval:
     return value, value - half, value + half
 
 
+def two_way_ratios(numerators: np.ndarray, denominators: np.ndarray, baseline: np.ndarray | None = None) -> Interval:
+    """Σ numerators / Σ denominators of each column, or its difference from that of `baseline`, over users and seeds.
+
+    `numerators` is (seeds, users, m), `baseline` (its seeds, users, m), `denominators` (users, m), common to all. The
+    interval is `two_way`'s of what each user and seed adds to a ratio's error, (numerator − ratio · denominator) over
+    the mean denominator (Woodruff, A simple method for approximating the variance of a complicated estimate, 1971). NaN
+    ends where fewer than two users have a denominator.
+    """
+    sides = [numerators] if baseline is None else [numerators, baseline]
+    ratios, errors = zip(*(_errors_of_ratio(side, denominators) for side in sides), strict=True)
+    value = ratios[0] - (0 if baseline is None else ratios[1])
+    _, _, half = two_way(*errors)
+    half = np.where(np.count_nonzero(denominators, axis=0) > 1, half, np.nan)
+    return value, value - half, value + half
+
+
+def _errors_of_ratio(numerators: np.ndarray, denominators: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The ratio (m,) of a side and what each of its seeds and users adds to its error (seeds, users, m)."""
+    mean = denominators.mean(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = numerators.mean(axis=(0, 1)) / mean
+        return ratio, (numerators - ratio * denominators) / mean
+
+
 def _mean_variance(rows: np.ndarray) -> np.ndarray:
     """The variance of the mean of `rows` (n, m): (m,)."""
     return rows.var(axis=0, ddof=1) / len(rows)

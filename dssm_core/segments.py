@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dssm_core.intervals import as_json, bootstrap_ratios
+from dssm_core.intervals import as_json, bootstrap_ratios, two_way_ratios
 
 _HOUR = 3_600_000
 _MOST_VALUES = 20
@@ -111,6 +111,27 @@ def segment_recall(
         }
         for column, (segment, code) in enumerate(labels)
         if held[:, column].any()
+    ]
+
+
+def segment_recall_of_seeds(segment: Segment, held_outs: list[pd.DataFrame], k: int) -> list[dict]:
+    """The same of runs that differ by their seed alone, for one segment and K: the mean of the seeds, with an interval
+    over users and seeds.
+
+    `held_outs` hold the same clicks in the same order.
+    """
+    _, owner = np.unique(held_outs[0]["user"], return_inverse=True)
+    n_users = owner.max(initial=-1) + 1
+    members = [segment.codes == code for code in range(len(segment.values))]
+    held = _per_user(members, owner, n_users)
+    ranks = [table["list_rank"].to_numpy() for table in held_outs]
+    hits = [_per_user([member & (rank > 0) & (rank <= k) for member in members], owner, n_users) for rank in ranks]
+    intervals = np.column_stack(two_way_ratios(np.stack(hits), held))
+    told = {"segment": segment.name}
+    return [
+        told | {"value": str(value), "held_out_clicks": int(clicks), f"recall@{k}": as_json(*interval)}
+        for value, clicks, interval in zip(segment.values, held.sum(axis=0), intervals, strict=True)
+        if clicks
     ]
 
 

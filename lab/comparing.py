@@ -17,7 +17,7 @@ from dssm_core.metrics import METRICS, per_user_metrics
 from dssm_core.narrowing import Outcome
 from dssm_core.popularity import train_clicks
 from dssm_core.runs import Run
-from dssm_core.segments import Segment, segment_recall, segments_of
+from dssm_core.segments import Segment, segment_recall, segment_recall_of_seeds, segments_of
 from dssm_core.split import Split
 from dssm_core.train_counts import TrainCounts, count_train
 from dssm_core.workspace import Workspace
@@ -130,7 +130,7 @@ def segments(comparison: Comparison) -> list[Segment]:
 
 
 def by_segment(comparison: Comparison, segment: Segment, k: int) -> pd.DataFrame:
-    """Recall of each group's first run in each part: columns id, run, part, held_out_clicks, recall, low, high."""
+    """Recall of each group in each part: columns id, run, part, held_out_clicks, recall, low, high."""
     return _by_segment(comparison.key, segment.name, k, comparison, segment)
 
 
@@ -141,7 +141,7 @@ def reasons(comparison: Comparison, k: int, segment: Segment | None = None) -> p
 
 
 def matrix(comparison: Comparison, group: str, baseline: str, k: int) -> pd.DataFrame:
-    """Differences of recall between the first runs of two groups, as compare.difference_matrix gives them."""
+    """Differences of recall between two groups, as compare.difference_matrix gives them."""
     return _matrix(comparison.key, group, baseline, k, comparison)
 
 
@@ -253,12 +253,18 @@ def _counted(stamp: str, key: str, _dataset: Dataset, _split: Split) -> TrainCou
 def _by_segment(key: tuple[str, ...], name: str, k: int, _comparison: Comparison, _segment: Segment) -> pd.DataFrame:
     rows = []
     for group, runs in _comparison.groups.items():
-        for row in _stored_or_counted(_comparison, runs[0], _segment, k):
+        for row in _of_seeds(_comparison, runs, _segment, k):
             metric = row[f"recall@{k}"]
             told = {"id": group, "run": _comparison.names[group], "part": row["value"]}
             told |= {"held_out_clicks": row["held_out_clicks"], "recall": metric["value"]}
             rows.append({**told, "low": metric["low"], "high": metric["high"]})
     return pd.DataFrame(rows, columns=["id", "run", "part", "held_out_clicks", "recall", "low", "high"])
+
+
+def _of_seeds(comparison: Comparison, runs: list[Run], segment: Segment, k: int) -> list[dict]:
+    if len(runs) == 1:
+        return _stored_or_counted(comparison, runs[0], segment, k)
+    return segment_recall_of_seeds(segment, [comparison.held_out(run) for run in runs], k)
 
 
 def _stored_or_counted(comparison: Comparison, run: Run, segment: Segment, k: int) -> list[dict]:
@@ -285,8 +291,8 @@ def _reasons(
 @st.cache_data(max_entries=64, show_spinner="Comparing cell by cell …")
 def _matrix(key: tuple[str, ...], group: str, baseline: str, k: int, _comparison: Comparison) -> pd.DataFrame:
     crossed = [segment for segment in segments(_comparison) if segment.name in CROSSED]
-    one, other = (_comparison.held_out(_comparison.groups[id][0]) for id in (group, baseline))
-    return compare.difference_matrix(one, other, crossed, k, _RESAMPLES, np.random.default_rng(0))
+    one, other = ([_comparison.held_out(run) for run in _comparison.groups[id]] for id in (group, baseline))
+    return compare.difference_matrix(one, other, crossed, k)
 
 
 @st.cache_data(max_entries=32, show_spinner="Counting what was recalled …")

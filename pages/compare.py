@@ -261,8 +261,9 @@ def show_segments(comparison: Comparison, baseline: str, k: int) -> None:
         names = comparison.names
         frame.chart(compare_figures.matrix(table, names[group], names[baseline], f"recall@{k}"), "compare-matrix")
         st.caption(
-            "Differences of recall in points, over the clicks of a cell. In brackets and pale: the interval includes "
-            "0. Cells of fewer than 10 clicks are left blank."
+            f"Differences of recall in points, over the clicks of a cell. In brackets and pale: the interval, which "
+            f"covers {compare.covered(comparison.groups[group], comparison.groups[baseline])}, includes 0. Cells of "
+            "fewer than 10 clicks are left blank."
         )
     segment = choose_segment(comparison, st)
     table = comparing.by_segment(comparison, segment, k)
@@ -272,6 +273,7 @@ def show_segments(comparison: Comparison, baseline: str, k: int) -> None:
 def show_popularity(comparison: Comparison, baseline: str, k: int) -> None:
     table = comparing.popularity(comparison, k)
     frame.chart(compare_figures.popularity(table, comparison.names, comparison.presets, k), "compare-popularity")
+    tell_first_seeds(comparison)
 
 
 def show_overlap(comparison: Comparison, baseline: str, k: int) -> None:
@@ -280,6 +282,7 @@ def show_overlap(comparison: Comparison, baseline: str, k: int) -> None:
         return
     frame.chart(figures.overlap(comparing.overlap(comparison, k), k), "compare-overlap")
     st.caption("Measured on 1,000 users where there are more.")
+    tell_first_seeds(comparison)
 
 
 def show_negatives(comparison: Comparison, baseline: str, k: int) -> None:
@@ -289,7 +292,14 @@ def show_negatives(comparison: Comparison, baseline: str, k: int) -> None:
         return
     frame.chart(compare_figures.hardness(table), "compare-hardness")
     frame.chart(compare_figures.false_negatives(table), "compare-false-negatives")
-    st.caption("Cosines are those of the validation clicks' batch. Where seeds are several, the first one's are shown.")
+    st.caption("Cosines are those of the validation clicks' batch.")
+    tell_first_seeds(comparison)
+
+
+def tell_first_seeds(comparison: Comparison) -> None:
+    """Some views look at lists or epochs, of which seeds have no mean."""
+    if any(len(runs) > 1 for runs in comparison.groups.values()):
+        st.caption("Of a config with several seeds this shows the first one chosen.")
 
 
 def show_configs(comparison: Comparison, baseline: str, k: int) -> None:

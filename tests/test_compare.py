@@ -132,21 +132,31 @@ CLICKS = pd.DataFrame(
 )
 
 
-def test_each_cell_of_the_matrix_pools_the_clicks_that_are_in_it(rng):
+def test_each_cell_of_the_matrix_pools_the_clicks_that_are_in_it():
     other = CLICKS.assign(list_rank=[0, 0, 3, 0])
     popularity = Segment("popularity", ("head", "tail"), np.array([0, 1, 0, 1]))
     age = Segment("age", ("new", "old"), np.array([0, 0, 1, -1]))
-    table = difference_matrix(CLICKS, other, [popularity, age], 10, 100, rng)
+    table = difference_matrix([CLICKS], [other], [popularity, age], 10)
     assert table[["popularity", "age"]].to_numpy().tolist() == [["head", "new"], ["head", "old"], ["tail", "new"]]
     assert table["held_out_clicks"].tolist() == [1, 1, 1]
     assert table["value"].tolist() == [1, 0, 0]
 
 
-def test_the_difference_of_a_cell_is_a_share_of_its_clicks(rng):
+def test_the_difference_of_a_cell_is_a_share_of_its_clicks():
     everywhere = Segment("all", ("all",), np.zeros(4, int))
-    table = difference_matrix(CLICKS, CLICKS.assign(list_rank=[0, 0, 3, 0]), [everywhere], 10, 100, rng)
+    table = difference_matrix([CLICKS], [CLICKS.assign(list_rank=[0, 0, 3, 0])], [everywhere], 10)
     assert table["value"].tolist() == [2 / 4] and table["users"].tolist() == [3]
-    assert table["low"][0] >= 0 and table["high"][0] <= 1
+    assert 0 < table["high"][0] - 0.5 == pytest.approx(0.5 - table["low"][0])
+
+
+def test_a_cell_is_the_mean_of_the_seeds_and_the_more_they_scatter_the_wider_its_interval():
+    clicks = pd.DataFrame({"user": np.arange(200), "list_rank": np.arange(200) % 2})
+    everywhere = Segment("all", ("all",), np.zeros(200, int))
+    seeds = [clicks, clicks.assign(list_rank=0), clicks.assign(list_rank=1)]
+    alike = difference_matrix([clicks] * 3, [clicks.assign(list_rank=0)], [everywhere], 10)
+    apart = difference_matrix(seeds, [clicks.assign(list_rank=0)], [everywhere], 10)
+    assert alike["value"].tolist() == [0.5] == apart["value"].tolist()
+    assert (apart["high"] - apart["low"] > 5 * (alike["high"] - alike["low"])).all()
 
 
 def test_shares_of_the_reasons_are_of_all_clicks_or_of_each_part():

@@ -3,7 +3,15 @@ import pytest
 from scipy import stats
 
 from dssm_core import intervals
-from dssm_core.intervals import as_json, bootstrap_means, bootstrap_ratios, jackknife, random_groups, two_way
+from dssm_core.intervals import (
+    as_json,
+    bootstrap_means,
+    bootstrap_ratios,
+    jackknife,
+    random_groups,
+    two_way,
+    two_way_ratios,
+)
 
 
 def test_the_value_is_the_mean_of_the_users_where_it_is_defined(rng):
@@ -138,3 +146,30 @@ def test_a_bootstrap_over_users_alone_calls_them_different_far_too_often():
     seeds = rng.normal(0, 0.02, (2, 1, 300)) + rng.normal(0, 0.05, (2, users, 300))
     _, low, high = bootstrap_means(seeds[0] - seeds[1], 200, rng)
     assert ((low > 0) | (high < 0)).mean() > 0.3
+
+
+def test_a_ratio_over_users_and_seeds_is_that_of_the_sums_with_the_bootstraps_interval(rng):
+    clicks = rng.integers(0, 4, (2000, 1))
+    hits = rng.binomial(clicks, 0.3)
+    value, low, high = two_way_ratios(hits[None], clicks)
+    _, resampled_low, resampled_high = bootstrap_ratios(hits, clicks, 2000, rng)
+    assert value[0] == pytest.approx(hits.sum() / clicks.sum())
+    assert (low[0], high[0]) == pytest.approx((resampled_low[0], resampled_high[0]), abs=0.003)
+
+
+def test_equal_strategies_are_seldom_called_different_by_their_ratios_either(rng):
+    trials, users, seeds = 600, 300, 3
+    clicks = rng.integers(1, 4, (users, trials))
+
+    def side():
+        chance = np.clip(0.3 + rng.normal(0, 0.03, (seeds, 1, trials)), 0, 1)
+        return rng.binomial(clicks, np.broadcast_to(chance, (seeds, users, trials)))
+
+    _, low, high = two_way_ratios(side(), clicks, side())
+    called = ((low > 0) | (high < 0)).mean()
+    assert 0.02 <= called <= 0.08
+
+
+def test_a_ratio_without_denominators_is_undefined():
+    value, low, high = two_way_ratios(np.zeros((2, 3, 1)), np.zeros((3, 1)))
+    assert np.isnan([value[0], low[0], high[0]]).all()

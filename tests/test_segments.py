@@ -9,6 +9,7 @@ from dssm_core.segments import (
     attribute_segment,
     popularity_thirds,
     segment_recall,
+    segment_recall_of_seeds,
     segments_of,
 )
 
@@ -88,3 +89,16 @@ def test_segment_recall_is_the_share_of_its_clicks_that_are_hit(rng):
     assert [row["recall@3"]["value"] for row in rows] == [1, 0.5]
     cold = rows[1]["recall@3"]
     assert (cold["low"], cold["high"]) == (0, 1)
+
+
+def test_segment_recall_of_seeds_is_their_mean_and_that_of_one_seed_its_own(rng):
+    segment = Segment("s", ("a", "b", "none"), np.array([0, 0, 1]))
+    seeds = [held_out_of(), held_out_of(list_rank=[1, 2, 0])]
+    rows = segment_recall_of_seeds(segment, seeds, 3)
+    assert [(row["value"], row["held_out_clicks"]) for row in rows] == [("a", 2), ("b", 1)]
+    assert [row["recall@3"]["value"] for row in rows] == [(0.5 + 1) / 2, (1 + 0) / 2]
+    assert rows[0]["recall@3"]["low"] is None, "one user has no interval"
+    alone = segment_recall([segment], held_out_of(), [3], 100, rng)
+    assert [row["recall@3"]["value"] for row in segment_recall_of_seeds(segment, [held_out_of()], 3)] == [
+        row["recall@3"]["value"] for row in alone
+    ]
