@@ -152,7 +152,8 @@ def matrix(table: pd.DataFrame, run: str, baseline: str, metric: str) -> go.Figu
             xgap=2,
             ygap=2,
             textfont={"color": "#1B2733"},
-            colorbar={"title": "points", "tickformat": ".0%", "thickness": 10},
+            # every cell says its number: a scale would take a phone's width from them
+            showscale=False,
             hovertemplate="%{y}, %{x}<br>%{text}<extra></extra>",
         )
     )

@@ -404,6 +404,8 @@ def segments(table: pd.DataFrame, presets: dict[str, str], segment: str, metric:
             y=[-order.index(part) - offset for part in rows["part"]],
             name=words.as_html(rows["run"].iloc[0]),
             mode="markers",
+            # a dot at 0 % is whole
+            cliponaxis=False,
             marker={"color": look.colour, "symbol": look.symbol, "size": 9},
             error_x={
                 "array": (rows["high"] - rows["recall"]).fillna(0),

@@ -78,21 +78,26 @@ def show_loss(loss: IndexLoss, k: int) -> list[dict]:
             "take a while to build; what is measured is kept."
         )
         if st.button("Measure", type="primary", icon=":material/speed:"):
-            rows = measure(loss)
+            measure(loss)
+            # what stands above speaks of what was measured before
+            st.rerun()
     if rows:
         table = pd.DataFrame(rows)
         frame.chart(index_figures.recall_by_speed(table, k), "index-loss")
         readable = readable_rows(table)
         frame.table(readable, "index-settings", frame.all_rows(readable, 20), **_COLUMNS)
+        st.caption(
+            "A setting that finds fewer articles than the list needs looks at all of them, for those users: so the "
+            "smallest may be as good, and as slow, as exact. Annoy's search_k of -1 is trees × list length."
+        )
     return rows
 
 
-def measure(loss: IndexLoss) -> list[dict]:
+def measure(loss: IndexLoss) -> None:
     bar = st.progress(0.0, "Reading the vectors …")
     for done, row in enumerate(loss.measure(), start=1):
         bar.progress(done / len(SETTINGS), f"{row['setting']}: {done} of {len(SETTINGS)}")
     bar.empty()
-    return loss.rows()
 
 
 def readable_rows(table: pd.DataFrame) -> pd.DataFrame:

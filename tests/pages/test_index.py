@@ -47,6 +47,7 @@ def test_settings_are_measured_once_and_then_shown_at_once(open_page, with_vecto
     assert any(f"0 of {len(SETTINGS)} settings are measured" in text.value for text in at.text)
     press(at, "Measure")
     assert at.dataframe[0].value["setting"].iloc[0] == "exact" and len(at.dataframe[0].value) == len(SETTINGS)
+    assert not any("settings are measured" in text.value for text in at.text), "what was said before is gone"
     again = open_page("pages/index.py", with_vectors, run="taught", k="20")
     assert len(again.dataframe[0].value) == len(SETTINGS)
     title = json.loads(again.get("plotly_chart")[0].proto.spec)["layout"]["title"]["text"]
