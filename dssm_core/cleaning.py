@@ -1,4 +1,4 @@
-"""Turns texts into numbers, times and clicks, and says of every row whether it is accepted or why it is set aside."""
+"""Turns texts into numbers and clicks, and says of every row whether it is accepted or why it is set aside."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dssm_core.dataset import NO_TIME, UNKNOWN
+from dssm_core.dataset import UNKNOWN
 from dssm_core.errors import UserError
 
 REASONS = (
@@ -28,27 +28,13 @@ REASONS = (
 SPLITS = ("train", "validation", "test")
 """The values of a log's own `split` column."""
 
-TIME_UNITS = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}
-"""Microseconds in one unit of a time given as an integer."""
-
-DATE_TIMES = "date-times"
-"""The name of times given as ISO 8601 texts, where others have a unit."""
-
-US_DATE_TIMES = "US date-times"
-"""The name of times given as `11/15/2019 8:55:22 AM`."""
-
 NO_VALUE = -1
 """Stands for an optional number that is missing or cannot be read."""
 
-_LAST_TIME = 253_402_300_799_999  # the end of the year 9999, in milliseconds
-_NOT_GIVEN = pa.array(["", "0", "NA", "NaN", "nan", "null", "None"])
 _CLICKED = pa.array(["1", "1.0", "true", "True", "TRUE"])
 _NOT_CLICKED = pa.array(["0", "0.0", "false", "False", "FALSE"])
-_INTEGER = r"^-?[0-9]{1,18}$"
+_INTEGER = r"^-?([0-9]{1,18}|[0-8][0-9]{18}|9[01][0-9]{17})$"  # in 64 bits, whatever the last digits
 _NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
-_ZONE = r"(Z|[-+][0-9]{2}(:?[0-9]{2})?)"
-_DATE_TIME = rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\.[0-9]+)?)?{_ZONE}?)?$"
-_US_DATE_TIME = r"^[0-9]{1,2}/(?P<day>[0-9]{1,2})/[0-9]{4} [0-9]{1,2}:[0-9]{2}:[0-9]{2} [AP]M$"
 _PROBABILITY = r"[^:,]+:[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?"
 
 
@@ -112,78 +98,6 @@ def to_clicks(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Whether each text says clicked (1, true), and whether it says anything (0, 1, true, false): two (n,) bool."""
     clicked = _mask(pc.is_in(texts, _CLICKED))
     return clicked, clicked | _mask(pc.is_in(texts, _NOT_CLICKED))
-
-
-def time_unit(texts: pa.Array) -> str:
-    """The unit of a column of times, told by the size of its middle value: one of `TIME_UNITS`, or `DATE_TIMES`.
-
-    Seconds stay below 10¹¹ until the year 5138 and milliseconds above it since 1973; microseconds begin at 10¹⁴.
-    """
-    values, ok = to_integers(texts)
-    if not ok.any() or ok.sum() < matches(texts, _DATE_TIME).sum():
-        return DATE_TIMES
-    some = np.abs(values[ok & (values != 0)])  # 0 is how logs write "no time"
-    middle = np.median(some) if len(some) else 0
-    if middle < 1e11:
-        return "seconds"
-    return "milliseconds" if middle < 1e14 else "microseconds"
-
-
-def to_times(texts: pa.Array, unit: str, timezone: str) -> tuple[np.ndarray, np.ndarray]:
-    """Instants in milliseconds since 1970 UTC, (n,) int64, and whether each text holds one after 1970, (n,) bool.
-
-    `unit` is one that `time_unit` returns. Date-times that name no zone are in `timezone`; where clocks are put back
-    the first of the two instants is taken. Where there is no instant the value is 0.
-    """
-    if unit in _DATE_TIMES:
-        # the articles of an impression share its time, and a text is read ten times slower than it is looked up
-        distinct = texts.dictionary_encode()
-        times, ok = (values[distinct.indices.to_numpy()] for values in _DATE_TIMES[unit](distinct.dictionary, timezone))
-    else:
-        values, ok = to_integers(texts)
-        ok &= values <= _LAST_TIME * (1000 / TIME_UNITS[unit])
-        times = np.where(ok, values, 0)
-        times = times * (TIME_UNITS[unit] // 1000) if TIME_UNITS[unit] >= 1000 else times // 1000
-    ok = ok & (times > 0) & (times <= _LAST_TIME)
-    return np.where(ok, times, NO_TIME), ok
-
-
-def _date_times(texts: pa.Array, timezone: str) -> tuple[np.ndarray, np.ndarray]:
-    shaped = pc.match_substring_regex(texts, _DATE_TIME)
-    instants = pd.to_datetime(pc.if_else(shaped, texts, "").to_pandas(), format="ISO8601", errors="coerce", utc=True)
-    instants = pd.DatetimeIndex(instants).as_unit("ms")
-    zoneless = ~matches(texts, rf":[0-9.]+{_ZONE}$")
-    first = np.ones(int(zoneless.sum()), dtype=bool)
-    local = instants[zoneless].tz_localize(None).tz_localize(timezone, ambiguous=first, nonexistent="shift_forward")
-    times, ok = instants.asi8.copy(), ~instants.isna()
-    times[zoneless] = local.asi8
-    return times, ok
-
-
-def us_clock(texts: pa.Array) -> pa.Array:
-    """The clock that texts such as `11/15/2019 8:55:22 AM` show: (n,) timestamps in seconds without a zone, or null."""
-    shaped = pc.if_else(pc.match_substring_regex(texts, _US_DATE_TIME), texts, pa.scalar(None, pa.string()))
-    clock = pc.strptime(shaped, "%m/%d/%Y %I:%M:%S %p", "s", error_is_null=True)
-    # 11/31 would be the first of December
-    day = pc.struct_field(pc.extract_regex(shaped, _US_DATE_TIME), "day").cast(pa.int64())
-    return pc.if_else(pc.equal(pc.day(clock), day), clock, pa.scalar(None, clock.type))
-
-
-def _us_date_times(texts: pa.Array, timezone: str) -> tuple[np.ndarray, np.ndarray]:
-    clock = pd.DatetimeIndex(us_clock(texts).to_numpy(zero_copy_only=False)).as_unit("ms")
-    first = np.ones(len(clock), dtype=bool)
-    local = clock.tz_localize(timezone, ambiguous=first, nonexistent="shift_forward")
-    return local.asi8.copy(), ~local.isna()
-
-
-_DATE_TIMES = {DATE_TIMES: _date_times, US_DATE_TIMES: _us_date_times}
-
-
-def to_creation_times(texts: pa.Array, unit: str, timezone: str, strict: bool) -> tuple[np.ndarray, np.ndarray]:
-    """As `to_times`, but a time that is not given is 0 and no mistake; where `strict`, only `0` says that it is not."""
-    times, ok = to_times(texts, unit, timezone)
-    not_given = pc.equal(texts, "0") if strict else pc.is_in(texts, _NOT_GIVEN)
-    return times, ok | _mask(not_given)
 
 
 def most_probable(texts: pa.Array) -> pa.Array:

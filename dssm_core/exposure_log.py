@@ -12,10 +12,8 @@ from dssm_core.cleaning import (
     Verdicts,
     duplicates,
     is_missing,
-    time_unit,
     to_clicks,
     to_optional_integers,
-    to_times,
 )
 from dssm_core.dataset import Exposures
 from dssm_core.exposure_writer import MAIN_COLUMNS
@@ -27,6 +25,7 @@ from dssm_core.meter import Meter
 from dssm_core.profiles import Profiles
 from dssm_core.set_aside import SetAside
 from dssm_core.spill import Spill
+from dssm_core.times import TimeColumn
 
 OPTIONAL_NUMBERS = ("expo_position", "duration", "net_status", "flush_nums")
 """Columns of the log that are kept as whole numbers where they are given."""
@@ -36,7 +35,7 @@ class ExposureLog:
     """The rows of one or two files that are accepted as exposures: read batch by batch, then sorted group by group."""
 
     def __init__(self, plan: Plan, users: Ids, articles: Profiles, set_aside: SetAside, spill: Spill):
-        self.units: list[str] = []
+        self.times: list[TimeColumn] = []
         self._plan = plan
         self._users, self._articles = users, articles.ids
         self._ctimes = articles.ctimes()
@@ -48,17 +47,15 @@ class ExposureLog:
 
     def read(self, number: int, meter: Meter) -> None:
         """Add the rows of the plan's file of clicks of a number: its logs come first, then the histories."""
-        table, unit = self._plan.clicks[number], self._plan.format.time_unit
+        table = self._plan.clicks[number]
+        if "expo_time" in table.columns:
+            self.times.append(self._plan.time_column(table, "expo_time"))
         for batch in meter.batches(table):
             self._set_aside.add_unread("exposures", batch)
             if len(batch.lines):
                 columns = {name: batch.rows.column(column) for name, column in table.columns.items()}
-                if "expo_time" in columns:
-                    unit = unit or time_unit(columns["expo_time"])
-                self._add(number, batch, columns, unit)
+                self._add(number, batch, columns)
                 self._last_lines[number] = max(self._last_lines[number], int(batch.lines.max()))
-        if unit and "expo_time" in table.columns:
-            self.units.append(unit)
 
     def exposures(self, meter: Meter) -> Iterator[Exposures]:
         """The accepted rows without duplicates, sorted by user, time and place in the input, piece by piece."""
@@ -72,12 +69,12 @@ class ExposureLog:
         for number, found in enumerate(repeated_lines):
             self._set_duplicates_aside(number, found, meter)
 
-    def _add(self, number: int, batch: Batch, columns: dict[str, pa.Array], unit: str | None) -> None:
+    def _add(self, number: int, batch: Batch, columns: dict[str, pa.Array]) -> None:
         verdicts = Verdicts(len(batch.lines))
         verdicts.reject(is_missing(columns["user_id"]) | is_missing(columns["article_id"]), "missing id")
         values = {"file": np.full(len(batch.lines), number, np.int8), "line": batch.lines}
         if "expo_time" in columns:
-            values["time"], ok = to_times(columns["expo_time"], unit, self._plan.timezone)
+            values["time"], ok = self.times[-1].instants(columns["expo_time"])
             verdicts.reject(~ok, "bad time")
         history = number >= len(self._plan.logs)
         if self._plan.tables["history"]:

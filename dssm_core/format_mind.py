@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dssm_core.canonical import InputTable
-from dssm_core.cleaning import us_clock
 from dssm_core.derived_file import DerivedFile, Unfolded, UnfoldedFile, chained, entries_of
 from dssm_core.errors import UserError
 from dssm_core.ids import Ids
 from dssm_core.input_files import BY_LOOKING, Batch, InputFile, Progress, TextFile, TextOptions, head
+from dssm_core.times import us_clock
 
 FOLDERS: tuple[dict[str, tuple[str, ...]], ...] = ({"exposures": ("behaviors.tsv",), "articles": ("news.tsv",)},)
 """The files that each archive unpacks to."""

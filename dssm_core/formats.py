@@ -7,7 +7,6 @@ from pathlib import Path
 from dssm_core import format_ebnerd, format_mind, format_movielens
 from dssm_core.archive_folder import Layout
 from dssm_core.canonical import InputTable
-from dssm_core.cleaning import DATE_TIMES, US_DATE_TIMES
 from dssm_core.errors import unknown_name
 from dssm_core.format_ebnerd import open_ebnerd
 from dssm_core.format_generic import open_generic
@@ -15,6 +14,7 @@ from dssm_core.format_mind import open_mind
 from dssm_core.format_movielens import open_movielens
 from dssm_core.format_yidian import open_yidian
 from dssm_core.input_files import TextOptions
+from dssm_core.times import DATE_TIMES, US_DATE_TIMES
 
 
 @dataclass(frozen=True)

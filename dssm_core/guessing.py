@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from dssm_core.cleaning import SPLITS, ClickRule, is_missing, time_unit, to_clicks, to_integers, to_numbers, to_times
+from dssm_core.cleaning import SPLITS, ClickRule, is_missing, to_clicks, to_integers, to_numbers
 from dssm_core.errors import UserError
+from dssm_core.times import to_times, told_unit
 
 _USER = (
     "userid user uid userno usernum useridx reader readerid visitor visitorid viewer viewerid member memberid customer "
@@ -140,7 +141,7 @@ def _given(values: Sequence[str]) -> pa.Array:
 
 
 def _are_times(values: pa.Array) -> bool:
-    times, ok = to_times(values, time_unit(values), "UTC")
+    times, ok = to_times(values, told_unit([values]), "UTC")
     return bool((ok & (times >= _EARLIEST)).mean() >= 0.9)
 
 

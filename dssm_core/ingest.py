@@ -16,6 +16,7 @@ from dssm_core.set_aside import SetAside
 from dssm_core.spill import spilled
 from dssm_core.split import local_days
 from dssm_core.stored_files import written
+from dssm_core.times import TimeColumn
 from dssm_core.workspace import EXPOSURES, Workspace, finish_dataset, new_id
 
 
@@ -89,7 +90,13 @@ def _read_log(
             writer.write(exposures)
             times.add(exposures.time)
         _check_clicks(plan, writer, set_aside)
-    return writer, times.report(log.units)
+    columns = {"expo_time": log.times, "ctime": profiles["articles"].times}
+    return writer, times.report([column.unit for column in log.times]) | {"times": _told(columns)}
+
+
+def _told(columns: dict[str, list[TimeColumn]]) -> dict[str, str]:
+    """How each column of times was read."""
+    return {name: "; ".join(dict.fromkeys(column.told() for column in read)) for name, read in columns.items() if read}
 
 
 def _check_clicks(plan: Plan, kept: ExposureWriter, set_aside: SetAside) -> None:

@@ -12,6 +12,7 @@ from dssm_core.errors import UserError, unknown_name
 from dssm_core.format_generic import missing_column
 from dssm_core.formats import Format, find_format
 from dssm_core.input_files import TextOptions
+from dssm_core.times import TimeColumn, told_unit
 
 TABLES = ("exposures", "history", "users", "articles")
 """What an ingest reads: a log, perhaps the clicks from before it, and profiles."""
@@ -36,6 +37,12 @@ class Plan:
     def clicks(self) -> tuple[InputTable, ...]:
         """The logs, and after them the clicks from before them."""
         return (*self.logs, *self.tables["history"])
+
+    def time_column(self, table: InputTable, name: str) -> TimeColumn:
+        """The column `name` of a table, to be read as times: in the format's unit, or told by looking at the file."""
+        batches = table.file.batches(lambda done: None)
+        columns = (batch.rows.column(table.columns[name]) for batch in batches)
+        return TimeColumn(self.format.time_unit or told_unit(columns), self.timezone)
 
     @property
     def facts(self) -> dict[str, list[dict]]:

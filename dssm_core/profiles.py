@@ -5,13 +5,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dssm_core.canonical import REQUIRED, InputTable
-from dssm_core.cleaning import Verdicts, is_missing, most_probable, time_unit, to_creation_times
+from dssm_core.cleaning import Verdicts, is_missing, most_probable
 from dssm_core.dataset import NO_TIME, UNKNOWN
 from dssm_core.ids import Ids
 from dssm_core.ingest_plan import Plan
 from dssm_core.input_files import Batch
 from dssm_core.meter import Meter
 from dssm_core.set_aside import SetAside
+from dssm_core.times import TimeColumn
 
 _MISSING = {("articles", "ctime"): NO_TIME, ("articles", "title"): ""}
 """Columns that are no attributes, with what stands where a row has none; a missing attribute is "unknown"."""
@@ -26,7 +27,7 @@ class Profiles:
         self._key = REQUIRED[table][0]
         self._plan = plan
         self._set_aside = set_aside
-        self._unit = plan.format.time_unit
+        self.times: list[TimeColumn] = []
         self._columns: dict[str, list[pa.Array]] = {"ctime": []} if table == "articles" else {}
         self._profiled = 1
 
@@ -38,6 +39,8 @@ class Profiles:
     def read(self, table: InputTable, meter: Meter) -> None:
         """Add the profiles of a file."""
         self._columns = {name: [] for name in table.columns if name != self._key} | self._columns
+        if "ctime" in table.columns and self.table == "articles":
+            self.times.append(self._plan.time_column(table, "ctime"))
         for batch in meter.batches(table):
             self._set_aside.add_unread(self.table, batch)
             if len(batch.lines):
@@ -76,8 +79,7 @@ class Profiles:
                 chunks.append(self._cleaned(name, columns[name].filter(pa.array(verdicts.accepted))))
 
     def _creation_times(self, texts: pa.Array, verdicts: Verdicts) -> pa.Array:
-        self._unit = self._unit or time_unit(texts)
-        times, ok = to_creation_times(texts, self._unit, self._plan.timezone, self._plan.format.strict_ctime)
+        times, ok = self.times[-1].creation_times(texts, self._plan.format.strict_ctime)
         verdicts.reject(~ok, "bad time")
         return pa.array(times)
 

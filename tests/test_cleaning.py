@@ -10,12 +10,9 @@ from dssm_core.cleaning import (
     Verdicts,
     duplicates,
     most_probable,
-    time_unit,
     to_clicks,
-    to_creation_times,
     to_integers,
     to_optional_integers,
-    to_times,
 )
 from dssm_core.errors import UserError
 
@@ -53,50 +50,6 @@ def test_clicks_are_ones_and_zeros_in_their_usual_spellings():
     clicked, ok = to_clicks(texts("1", "0", "1.0", "true", "False", "2", ""))
     assert clicked.tolist() == [True, False, True, True, False, False, False]
     assert ok.tolist() == [True, True, True, True, True, False, False]
-
-
-@pytest.mark.parametrize(
-    ("value", "unit"),
-    [
-        ("1624843756", "seconds"),
-        ("1624843756147", "milliseconds"),
-        ("1624843756147000", "microseconds"),
-        ("2021-06-28T01:29:16.147Z", "date-times"),
-        ("2021-06-28 09:29:16.147", "date-times"),
-        ("2021-06-28 03:29:16.147+02:00", "date-times"),
-    ],
-)
-def test_the_unit_of_times_is_told_and_all_mean_the_same_instant(value, unit):
-    column = texts(value, "rubbish", "")
-    assert time_unit(column) == unit
-    times, ok = to_times(column, unit, "Asia/Shanghai")
-    assert ok.tolist() == [True, False, False]
-    assert times[0] // 1000 == 1624843756
-
-
-def test_a_bad_date_does_not_spoil_its_column():
-    times, ok = to_times(texts("2021-13-45", "1970-01-02", "2021-06-28 25:00", "20210628"), "date-times", "UTC")
-    assert ok.tolist() == [False, True, False, False]
-    assert times[1] == 86_400_000
-
-
-def test_an_hour_that_clocks_repeat_is_its_first_and_one_they_skip_moves_on():
-    times, ok = to_times(texts("2023-10-29 02:30:00", "2023-03-26 02:30:00"), "date-times", "Europe/Zurich")
-    assert ok.all()
-    assert times.tolist() == [1698539400000, 1679792400000]  # 00:30 and 01:00 UTC
-
-
-def test_times_before_1970_or_after_9999_are_bad():
-    assert not to_times(texts("0", "-5", "999999999999999999"), "seconds", "UTC")[1].any()
-
-
-def test_a_creation_time_may_be_missing_only_where_the_format_allows_it():
-    column = texts("", "NA", "0", "Android", "1624843756147")
-    _, ok = to_creation_times(column, "milliseconds", "UTC", strict=False)
-    assert ok.tolist() == [True, True, True, False, True]
-    times, ok = to_creation_times(column, "milliseconds", "UTC", strict=True)
-    assert ok.tolist() == [False, False, True, False, True]
-    assert times.tolist() == [0, 0, 0, 0, 1624843756147]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +106,3 @@ def test_a_click_rule_compares_numbers_as_numbers_and_texts_as_texts(rule, expec
 def test_a_rule_that_cannot_be_read_is_refused_with_an_example(rule):
     with pytest.raises(UserError, match=r"cannot read the click rule .* such as rating>=4"):
         ClickRule.parse(rule)
-
-
-def test_zeros_say_nothing_of_the_unit_of_times():
-    assert time_unit(texts("0", "0", "0", "1624843756147", "1624843756148")) == "milliseconds"
