@@ -390,6 +390,7 @@ def _human_ingest(result: dict) -> str:
     lines = [f"dataset {result['dataset']}: {result['accepted']:,} of {result['rows_in']:,} rows accepted"]
     lines += [f"  set aside, {reason}: {count:,}" for reason, count in result["set_aside"].items() if count]
     lines += [f"{result['users']:,} users, {result['articles']:,} articles, {result['clicks']:,} clicks"]
+    lines += [f"{name}: {told}" for name, told in result["times"].items()]
     return "\n".join(lines)
 
 
