@@ -32,6 +32,7 @@ def ingest(
     click: str | None = None,
     timezone: str | None = None,
     text: TextOptions = BY_LOOKING,
+    texts: Mapping[str, TextOptions] | None = None,
     name: str = "",
     progress: Progress | None = None,
 ) -> dict:
@@ -42,7 +43,8 @@ def ingest(
     `test_exposures` is a second log: its rows get the split "test", the first's "train". `history` holds clicks from
     before the log, which are train (formats that take it). A log of a public data set may be the folder that its
     archive unpacks to: the other tables are found in it. `timezone` (default: the format's) cuts the days and places
-    date-times that name no zone. `text` says what is not to be told by looking at the text files.
+    date-times that name no zone. `text` says what is not to be told by looking at the text files, `texts` the same
+    of single tables' files.
     Raises a UserError for input that makes no dataset. Whatever goes wrong, no half-made dataset stays behind.
     """
     files = {
@@ -51,7 +53,8 @@ def ingest(
         "users": (users,),
         "articles": (articles,),
     }
-    plan = make_plan(format, files, mapping or {}, click, timezone, text)
+    told = {table: (texts or {}).get(table, text) for table in files}
+    plan = make_plan(format, files, mapping or {}, click, timezone, told)
     meter = Meter(plan, progress)
     dataset_id = new_id()
     with workspace.whole_dataset_folder(dataset_id) as folder:

@@ -57,17 +57,20 @@ def make_plan(
     mapping: Mapping[str, str],
     click: str | None,
     timezone: str | None,
-    text: TextOptions,
+    texts: Mapping[str, TextOptions],
 ) -> Plan:
     """Check what `ingest` was given, and open the files; a UserError names what cannot be.
 
-    `files` are those of each of `TABLES`: of "exposures" the log and perhaps the one to test on.
+    `files` are those of each of `TABLES`: of "exposures" the log and perhaps the one to test on; `texts` says how those
+    of each are to be read.
     """
     chosen = find_format(format_name)
-    _check_options(format_name, chosen, files, mapping, click, text)
+    _check_options(format_name, chosen, files, mapping, click, texts)
     rule = ClickRule.parse(click or chosen.click) if click or chosen.click else None
     paths = _paths(chosen, files)
-    opened = {table: [chosen.open_table(path, table, mapping, text) for path in paths[table]] for table in TABLES}
+    opened = {
+        table: [chosen.open_table(path, table, mapping, texts[table]) for path in paths[table]] for table in TABLES
+    }
     for table, told in chosen.told_by_logs(opened["exposures"]).items():
         opened[table] = opened[table] or [told]
     _check_mapping(opened, mapping, rule)
@@ -82,9 +85,9 @@ def _check_options(
     files: Mapping[str, Sequence[Path | str | None]],
     mapping: Mapping[str, str],
     click: str | None,
-    text: TextOptions,
+    texts: Mapping[str, TextOptions],
 ) -> None:
-    if text.separator and not chosen.mapped:
+    if any(text.separator for text in texts.values()) and not chosen.mapped:
         raise UserError(f"the {name} format has a fixed separator: leave it out, or use generic")
     if mapping and not chosen.mapped:
         raise UserError(f"the {name} format has fixed columns: leave out the mapping, or use generic")

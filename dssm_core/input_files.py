@@ -18,6 +18,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from dssm_core.errors import UserError
+from dssm_core.file_kinds import refuse_no_table, refuse_no_text
 
 _SEPARATORS = (",", "\t", ";", "|")
 _SNIFFED_BYTES = 1 << 16
@@ -280,7 +281,8 @@ class Head(NamedTuple):
 def head(path: Path, encoding: str | None = None) -> Head:
     """Look at the beginning of a text file; a UserError where there is no row or the encoding does not fit."""
     start = _start(path)
-    encoding = _checked_encoding(encoding) if encoding else _told_encoding(start)
+    refuse_no_table(path, start)
+    encoding = _checked_encoding(encoding) if encoding else _told_encoding(path, start)
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(start).removeprefix("\ufeff")
     except UnicodeDecodeError:
@@ -303,11 +305,12 @@ def _checked_encoding(name: str) -> str:
         ) from None
 
 
-def _told_encoding(start: bytes) -> str:
+def _told_encoding(path: Path, start: bytes) -> str:
     """By the byte order mark, else UTF-8 where that fits, else GB18030."""
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if start.startswith(mark):
             return encoding
+    refuse_no_text(path, start)
     try:
         codecs.getincrementaldecoder("utf-8")().decode(start)
     except UnicodeDecodeError:

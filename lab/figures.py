@@ -77,30 +77,6 @@ def says_beaten(table: pd.DataFrame, differences: pd.DataFrame) -> str:
     return f"{number} trained runs clearly beat the best baseline, {rival}"
 
 
-def set_aside(reasons: dict[str, int], rows_in: int) -> go.Figure:
-    """A bar a reason for which input rows were set aside, most frequent on top."""
-    ordered = sorted(reasons.items(), key=lambda item: item[1])
-    figure = go.Figure(
-        go.Bar(
-            x=[count for _, count in ordered],
-            y=["<br>".join(textwrap.wrap(words.as_html(reason), 26)) for reason, _ in ordered],
-            orientation="h",
-            marker_color=palette.ORANGE,
-            text=[f"{count:,}" for _, count in ordered],
-            textposition="auto",
-            cliponaxis=False,
-            hovertemplate="%{y}: %{x:,} rows<extra></extra>",
-        )
-    )
-    total = sum(reasons.values())
-    title = f"{words.percent(total / rows_in if rows_in else None)} of the rows were set aside"
-    if ordered and total:
-        title += f", most often: {ordered[-1][0]}"
-    figure.update_xaxes(title="rows of the log")
-    figure.update_yaxes(automargin=True)
-    return finished(figure, title, height=150 + 40 * len(ordered), grid="x")
-
-
 def days(table: pd.DataFrame, column: str) -> go.Figure:
     """Exposures or clicks a day, stacked by what the split makes of them; `table` as `tables.days` makes it."""
     figure = go.Figure()

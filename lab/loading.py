@@ -38,12 +38,6 @@ def guards(data: Dataset, space: Workspace, config: Config) -> list[leakage.Guar
     return _guards(stamp(space.dataset_folder(data.id)), split_key(config), data, split(data, space, config))
 
 
-def set_aside(space: Workspace, dataset_id: str) -> pd.DataFrame:
-    """The input rows that were set aside, with their reason; empty where none was kept."""
-    folder = space.dataset_folder(dataset_id)
-    return _parquet(stamp(folder), str(folder / "set_aside.parquet"))
-
-
 def all_runs(space: Workspace) -> list[Run]:
     """Runs, newest first and trained ones before the baselines that came with them; bundled ones last."""
     listed = runs.list_runs(space)
@@ -156,11 +150,6 @@ def _vectors(stamp: str, side: str, _run: Run) -> Vectors | None:
 @st.cache_resource(max_entries=16, show_spinner="Checking for leaks …")
 def _guards(stamp: str, key: str, _data: Dataset, _split: Split) -> list[leakage.Guard]:
     return leakage.leakage_report(_data, _split)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _parquet(stamp: str, path: str) -> pd.DataFrame:
-    return pd.read_parquet(path) if Path(path).exists() else pd.DataFrame()
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)

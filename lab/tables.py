@@ -8,7 +8,7 @@ from dssm_core.inspection import Shares, TrainFacts
 from dssm_core.split import Split
 from lab import palette, words
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 _HOUR_MS = 3_600_000
 _HOURS_READ_AS_DAYS = 96
 
@@ -314,13 +314,17 @@ def articles(dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def csv(table: pd.DataFrame) -> bytes:
-    """A table as CSV (UTF-8, marked as such for spreadsheets), with texts that would run as formulas defused."""
+def csv(table: pd.DataFrame, header: bool = True) -> bytes:
+    """A table as CSV (UTF-8, marked as such for spreadsheets), with texts that would run as formulas defused.
+
+    Without `header` it continues one that was begun.
+    """
     safe = table.copy()
     for column in safe.columns[[not pd.api.types.is_numeric_dtype(kind) for kind in safe.dtypes]]:
         safe[column] = [defused(value) for value in safe[column]]
     safe.columns = [defused(column) for column in safe.columns]
-    return safe.to_csv(index=False, float_format="%.6g").encode("utf-8-sig")
+    text = safe.to_csv(index=False, header=header, float_format="%.6g")
+    return text.encode("utf-8-sig" if header else "utf-8")
 
 
 def defused(value: object) -> object:

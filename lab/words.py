@@ -3,6 +3,7 @@
 import html
 import re
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -35,6 +36,25 @@ REASONS = {
 def percent(value: float | None) -> str:
     """A share as a percentage with one decimal; "n/a" where undefined."""
     return "n/a" if value is None or pd.isna(value) else f"{value:.1%}"
+
+
+def share(part: int, whole: int) -> str:
+    """A part of a whole as a percentage, with the decimals that keep some from reading as none, and not all as all."""
+    if not whole:
+        return "n/a"
+    texts = [f"{part / whole:.{decimals}%}" for decimals in (1, 2, 3)]
+    told = (text for text in texts if part in (0, whole) or float(text[:-1]) not in (0, 100))
+    return next(told, "under 0.001%" if part < whole / 2 else "over 99.999%")
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Names of columns, no two alike and none empty, as a table that is shown needs them."""
+    taken: Counter[str] = Counter()
+    shown = []
+    for name in names:
+        taken[name] += 1
+        shown.append(f"{name} ({taken[name]})".strip() if taken[name] > 1 or not name else name)
+    return shown
 
 
 def interval(metric: dict) -> str:

@@ -8,9 +8,7 @@ from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.split import Split
 from dssm_core.workspace import Workspace
-from lab import address, bringing, figures, frame, loading, tables, words
-
-_PAGE_ROWS = 200
+from lab import address, bringing, figures, frame, ingest_report, loading, reading, tables, uploads, words
 
 
 def main() -> None:
@@ -25,15 +23,15 @@ def main() -> None:
     with frame.plain_errors():
         dataset = loading.dataset(workspace, manifest["id"])
         show_counts(dataset)
-        show_set_aside(workspace, dataset)
+        ingest_report.show(workspace, dataset)
         show_split(workspace, dataset)
         show_popularity(dataset)
 
 
 def bring(workspace: Workspace) -> None:
-    if done := st.session_state.pop("brought", None):
-        st.success(done, icon=":material/check_circle:")
-        st.page_link("pages/train.py", label="Train on it", icon=":material/model_training:")
+    tell_outcome()
+    if "upload turn" not in st.session_state:
+        uploads.remove_abandoned(workspace)
     with st.container(border=True):
         st.subheader("Bring a log")
         source = st.segmented_control(
@@ -45,14 +43,19 @@ def bring(workspace: Workspace) -> None:
             persist_state="session",
         )
         try:
-            made = bringing.SOURCES[source](workspace)
+            bringing.SOURCES[source](workspace)
         except UserError as error:
             frame.complain(error)
-            return
-    if made:
+
+
+def tell_outcome() -> None:
+    """What became of the log that was read last."""
+    if made := reading.taken():
         address.choose("dataset", made["dataset"])
-        st.session_state["brought"] = f"Accepted {made['accepted']:,} of {made['rows_in']:,} rows."
-        st.rerun()
+        st.success(f"Accepted {made['accepted']:,} of {made['rows_in']:,} rows.", icon=":material/check_circle:")
+        st.page_link("pages/train.py", label="Train on it", icon=":material/model_training:")
+    if reading.was_cancelled():
+        st.info("Cancelled: nothing of it was kept.", icon=":material/cancel:")
 
 
 def choose_dataset(workspace: Workspace) -> dict | None:
@@ -81,40 +84,6 @@ def show_counts(dataset: Dataset) -> None:
     with st.container(horizontal=True):
         for label, value in counts.items():
             st.metric(label, value, border=True, width=148)
-
-
-def show_set_aside(workspace: Workspace, dataset: Dataset) -> None:
-    st.subheader("What was set aside")
-    report = dataset.report
-    reasons = {reason: count for reason, count in report.get("set_aside", {}).items() if count}
-    rows = loading.set_aside(workspace, dataset.id)
-    if not reasons and rows.empty:
-        st.text("Nothing: every row of the log was accepted.")
-        return
-    if reasons:
-        frame.chart(figures.set_aside(reasons, report["rows_in"]), "set-aside")
-        st.caption(
-            f"{report['rows_in']:,} rows in = {report['accepted']:,} accepted + {sum(reasons.values()):,} set aside."
-        )
-    if not rows.empty:
-        show_rows(rows, f"set-aside-{dataset.id}")
-
-
-def show_rows(rows: pd.DataFrame, name: str) -> None:
-    """The rows themselves, a page at a time: a big log sets millions aside."""
-    with st.expander(f"The {len(rows):,} rows that were set aside, of all tables"):
-        pages = -(-len(rows) // _PAGE_ROWS)
-        page = st.number_input(f"Page, of {pages:,}", 1, pages, 1, key=f"page {name}") if pages > 1 else 1
-        shown = rows.iloc[(page - 1) * _PAGE_ROWS : page * _PAGE_ROWS]
-        frame.table(shown, name, height=min(400, 38 + 35 * len(shown)))
-        st.download_button(
-            "Download this page as CSV",
-            tables.csv(shown),
-            "set-aside.csv",
-            "text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-        )
 
 
 def show_split(workspace: Workspace, dataset: Dataset) -> None:

@@ -64,7 +64,6 @@ HISTOGRAM = {"edges": [-1.0, 0.0, 1.0], "counts": [1, 3]}
 
 DRAWN = {
     "metric_dots": figures.metric_dots(RUNS, "recall@50"),
-    "set_aside": figures.set_aside({"duplicate": 3, "bad time": 1}, 100),
     "days": figures.days(DAYS, "clicks"),
     "popularity": figures.popularity(POPULARITY, 0.4),
     "losses": figures.losses(EPOCHS, STEPS),
@@ -84,7 +83,7 @@ def test_every_figure_has_a_title_that_fits_a_phone_and_named_axes(name):
     layout = DRAWN[name].layout
     assert all(0 < len(html.unescape(line)) <= 46 for line in layout.title.text.split("<br>"))
     assert layout.xaxis.title.text
-    assert layout.yaxis.title.text or name in ("metric_dots", "set_aside", "segments", "field_weights")
+    assert layout.yaxis.title.text or name in ("metric_dots", "segments", "field_weights")
 
 
 def test_titles_say_what_to_conclude():
@@ -124,7 +123,6 @@ def test_titles_say_what_to_conclude():
 
 def test_text_from_logs_and_names_is_escaped():
     assert "<b>" not in DRAWN["metric_dots"].to_json()
-    assert "&lt;b&gt;" in figures.set_aside({"<b>x</b>": 1}, 2).data[0].y[0]
 
 
 def test_the_axis_of_popularity_says_how_many_articles_were_never_exposed():

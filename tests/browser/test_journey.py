@@ -11,9 +11,24 @@ pytestmark = [*IN_BROWSER]
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory) -> str:
-    """Where a fresh server listens, with an empty workspace."""
-    with served(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("server") / "log.txt") as url:
+def home(tmp_path_factory):
+    """An empty workspace."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory):
+    """The folder whose files the Data page may read, with a log that takes seconds."""
+    folder = tmp_path_factory.mktemp("logs")
+    row = "".join(f"reader{i % 997},{i % 2003},{1_600_000_000 + i}\n" for i in range(20_000))
+    (folder / "big.csv").write_text("uid,story,when\n" + row * 75)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(home, logs, tmp_path_factory) -> str:
+    """Where a fresh server listens."""
+    with served(home, tmp_path_factory.mktemp("server") / "log.txt", DSSM_LOGS=str(logs)) as url:
         yield url
 
 
@@ -24,12 +39,12 @@ def page():
         yield tab
 
 
-def test_the_whole_journey(page, address, tmp_path):
+def test_the_whole_journey(page, address, home):
     for name in PAGES:
         visit(page, f"{address}/{name}")
         assert page.get_by_role("heading", level=1).count() == 1
     _see_what_the_demo_found(page, address)
-    _mistype_a_column(page, address, tmp_path)
+    _cancel_the_reading_of_a_big_log(page, address, home)
     _make_a_demo_log(page, address)
     _train_two_epochs(page, address)
     _look_at_a_user(page)
@@ -47,23 +62,27 @@ def _see_what_the_demo_found(page, address):
     assert time.monotonic() - began < 10
 
 
-def _mistype_a_column(page, address, folder):
-    """It is told in a sentence, and what was typed stays."""
-    (folder / "log.csv").write_text("reader,article_id\nu,a\n")
+def _cancel_the_reading_of_a_big_log(page, address, home):
+    """Nothing of it stays in the workspace, and what was chosen stays on the page."""
     visit(page, f"{address}/data")
     page.get_by_text("Files on this machine").click()
     settle(page)
-    path = page.get_by_label("Exposures", exact=True)
-    path.fill(str(folder / "log.csv"))
+    path = page.get_by_role("combobox", name="Exposures", exact=True)
+    path.fill("no.csv")
     path.press("Enter")
-    page.get_by_text("The files have reader, article").wait_for()
-    column = page.get_by_role("combobox", name="user_id *")
-    column.fill("raeder")
-    column.press("Enter")
+    page.get_by_text("no such file: no.csv").wait_for()
+    path.fill("big.csv")
+    path.press("Enter")
+    page.get_by_text("Read as UTF-8 text, separated by comma, with a header").wait_for()
     settle(page)
+    column = page.get_by_role("combobox", name="article_id *")
+    assert column.input_value() == "story"
     page.get_by_role("button", name="Read the files").click()
-    page.get_by_text("no column 'raeder'").wait_for()
-    assert column.input_value() == "raeder"
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("Cancelled: nothing of it was kept").wait_for()
+    settle(page)
+    assert not list((home / "datasets").iterdir())
+    assert (path.input_value(), column.input_value()) == ("big.csv", "story")
 
 
 def _make_a_demo_log(page, address):

@@ -1,0 +1,63 @@
+"""What became of the rows of a dataset's files: how each was read, the funnels, and the rows that were set aside."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from dssm_core.dataset import Dataset
+from dssm_core.workspace import Workspace
+from lab import data_figures, frame, set_aside_rows, words
+
+_PAGE_ROWS = 200
+
+
+def show(workspace: Workspace, dataset: Dataset) -> None:
+    """Draw the report of a dataset."""
+    st.subheader("How it was read")
+    tables = table_counts(dataset.report)
+    _show_table("exposures", tables.pop("exposures"))
+    for column, (table, counts) in zip(st.columns(2), tables.items(), strict=False):
+        with column:
+            _show_table(table, counts)
+    rows = workspace.dataset_folder(dataset.id) / "set_aside.parquet"
+    if set_aside_rows.count(rows):
+        _show_rows(rows, dataset.id)
+
+
+def table_counts(report: dict) -> dict[str, dict]:
+    """{"rows_in", "accepted", "set_aside"} of each table that had rows, exposures first."""
+    tables = {"exposures": report, **report.get("tables", {})}
+    return {table: counts for table, counts in tables.items() if counts.get("rows_in")}
+
+
+def _show_table(table: str, counts: dict) -> None:
+    if counts["rows_in"] == counts["accepted"]:
+        st.text(f"{data_figures.says_read(counts, table)}.")
+    else:
+        frame.chart(data_figures.funnel(counts, table), f"read-{table}")
+
+
+def _show_rows(path: Path, dataset_id: str) -> None:
+    """The rows themselves, a page at a time: a big log sets millions aside."""
+    total = set_aside_rows.count(path)
+    with st.expander(f"The {words.counted(total, 'row')} set aside, of all tables"):
+        pages = -(-total // _PAGE_ROWS)
+        page = st.number_input(f"Page, of {pages:,}", 1, pages, 1, key=f"page {dataset_id}") if pages > 1 else 1
+        shown = set_aside_rows.rows(path, (page - 1) * _PAGE_ROWS, _PAGE_ROWS)
+        frame.table(shown, f"set-aside-{dataset_id}", height=min(400, 38 + 35 * len(shown)))
+        st.download_button(
+            "Download them all as CSV",
+            # made only when it is asked for
+            lambda: set_aside_rows.as_csv(path),
+            "set-aside.csv",
+            "text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+        if set_aside_rows.is_capped(path):
+            st.caption(
+                words.as_markdown(
+                    f"The CSV holds the first {set_aside_rows.MOST_ROWS:,} rows at most, up to "
+                    f"{set_aside_rows.MOST_BYTES >> 20} MB: a spreadsheet takes no more. All of them are in {path}"
+                )
+            )

@@ -1,0 +1,60 @@
+"""The folder of logs that the operator names in $DSSM_LOGS: the only files of this machine that the pages read."""
+
+import os
+from pathlib import Path
+
+from dssm_core.errors import UserError
+from lab.uploads import SUFFIXES
+
+VARIABLE = "DSSM_LOGS"
+_MOST_OFFERED = 500
+
+
+def log_folder() -> Path | None:
+    """The folder, without symbolic links; None where the operator named none. A UserError where it is not there."""
+    named = os.environ.get(VARIABLE)
+    if not named:
+        return None
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        raise UserError(f"${VARIABLE} names {named}, which is not a folder: set it to the folder of your logs")
+    return folder.resolve()
+
+
+def offered_files(folder: Path) -> list[str]:
+    """The paths within `folder` of the files that look like tables, in order; at most 500."""
+    found = (
+        str((Path(parent) / name).relative_to(folder))
+        for parent, folders, names in os.walk(folder, onerror=None)
+        if _without_hidden(folders)
+        for name in sorted(names)
+        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+    )
+    return [name for name, _ in zip(found, range(_MOST_OFFERED), strict=False)]
+
+
+def _without_hidden(folders: list[str]) -> bool:
+    """Keep `os.walk` out of hidden folders, and in order; always true."""
+    folders[:] = sorted(name for name in folders if not name.startswith("."))
+    return True
+
+
+def path_within(folder: Path, typed: str) -> Path:
+    """What a typed path means, relative to `folder` or absolute, with symbolic links followed.
+
+    A UserError for a path that is not inside the folder, links and all.
+    """
+    if "\0" in typed:
+        raise UserError("a path cannot hold a NUL character: type it again")
+    if ".." in Path(typed).parts:
+        raise UserError(f"{typed} goes up by `..`: name one inside {folder}")
+    try:
+        path = (folder / typed).resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise UserError(f"no such file: {typed} is not in {folder}") from None
+    if not path.is_relative_to(folder):
+        raise UserError(
+            f"{typed} is not inside {folder}, the folder of ${VARIABLE}: move it there, or ingest it from the command "
+            "line, which takes any path"
+        )
+    return path
