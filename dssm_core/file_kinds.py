@@ -39,12 +39,6 @@ def refuse_no_table(path: Path, start: bytes) -> None:
 
 
 def refuse_no_text(path: Path, start: bytes) -> None:
-    """Raise a UserError for a file whose bytes are no text of an encoding that can be told by looking.
-
-    A few NUL bytes are dirt of a log, which is set aside by the row; where control codes are common it is no text.
-    """
+    """Raise a UserError for first bytes that are not UTF-8 and hold too many control codes for any other encoding."""
     if len(start) - len(start.translate(None, _CONTROLS)) > _MOST_CONTROLS * len(start):
-        raise UserError(
-            f"{path} is no table: its bytes are not text; bring CSV, TSV or Parquet, or name its encoding if it is "
-            "UTF-16 without a byte order mark"
-        )
+        raise UserError(f"{path} is no table: its bytes are not text; bring CSV, TSV or Parquet")

@@ -310,10 +310,10 @@ def _told_encoding(path: Path, start: bytes) -> str:
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if start.startswith(mark):
             return encoding
-    refuse_no_text(path, start)
     try:
         codecs.getincrementaldecoder("utf-8")().decode(start)
     except UnicodeDecodeError:
+        refuse_no_text(path, start)
         return "gb18030"
     return "utf-8"
 
