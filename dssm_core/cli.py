@@ -3,9 +3,11 @@
 import argparse
 import json
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
@@ -17,6 +19,8 @@ from dssm_core.runs import ACTIVE, Run, cancel_run, list_runs, open_run, start_r
 from dssm_core.workspace import Workspace, load_dataset
 
 _POLL_SECONDS = 0.2
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
+_BAR = "{desc} {percentage:3.0f}% |{bar}| {elapsed}<{remaining}"
 _FEW_USERS = 30
 
 
@@ -147,17 +151,35 @@ def _demo(workspace: Workspace, options: argparse.Namespace) -> dict:
     from dssm_core.demo import ingest_demo, write_demo
 
     size = (options.users, options.articles, options.days, options.seed)
-    if options.out:
-        truth = write_demo(options.out, *size)
-        return {"folder": str(options.out), "exposures": truth["exposures"]["rows_in"]}
-    return ingest_demo(workspace, *size)
+    with _stoppable():
+        if options.out:
+            truth = write_demo(options.out, *size)
+            return {"folder": str(options.out), "exposures": truth["exposures"]["rows_in"]}
+        return ingest_demo(workspace, *size)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """While the body runs, SIGTERM and SIGHUP end it as an exception does: what it has begun is removed."""
+
+    def end(number: int, frame: object) -> None:
+        for asked in _ENDS:
+            signal.signal(asked, signal.SIG_IGN)  # once is enough
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in _ENDS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _ingest(workspace: Workspace, options: argparse.Namespace) -> dict:
     from dssm_core.ingest import ingest
     from dssm_core.input_files import TextOptions
 
-    with tqdm(total=1, unit="B", unit_scale=True, desc="ingest", disable=options.json or None) as bar:
+    with _stoppable(), tqdm(total=1, bar_format=_BAR, desc="ingest", disable=options.json or None) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
