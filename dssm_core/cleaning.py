@@ -13,6 +13,10 @@ from dssm_core.dataset import UNKNOWN
 from dssm_core.errors import UserError
 
 REASONS = (
+    "row too long",
+    "NUL byte",
+    "bad encoding",
+    "bad quotes",
     "ragged row",
     "no labels",
     "empty list",

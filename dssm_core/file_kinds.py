@@ -1,12 +1,12 @@
-"""Files that are no tables of text, told by their first bytes whatever their names say."""
+"""Files that are no tables of text, told by their first unpacked bytes whatever their names say."""
 
 from pathlib import Path
 
 from dssm_core.errors import UserError
 
 _KINDS: tuple[tuple[bytes, str], ...] = (
-    (b"PAR1", "is a Parquet file, though its name does not say so: let it end with .parquet"),
-    (b"\x1f\x8b", "is gzipped, though its name does not say so: let it end with .gz, such as log.csv.gz"),
+    (b"PAR1", "is a gzipped Parquet file: unpack it"),
+    (b"\x1f\x8b", "is gzipped twice: unpack it"),
     (b"BZh", "is packed with bzip2: unpack it, or pack it with gzip"),
     (b"\xfd7zXZ\0", "is packed with xz: unpack it, or pack it with gzip"),
     (b"\x28\xb5\x2f\xfd", "is packed with zstd: unpack it, or pack it with gzip"),

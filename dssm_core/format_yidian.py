@@ -34,7 +34,8 @@ def open_yidian(path: Path, table: str, mapping: Mapping[str, str], options: Tex
     header = len(set(columns) & set(rows[0])) >= 2 if options.header is None else options.header
     width = _width(path, rows[header:] or rows, columns)
     names = ("",) * (width - len(columns)) + columns
-    file = TextFile(path, names, "\t", False, start.blank + header, start.encoding, header)
+    skip, named = start.blank + header, options.encoding is not None
+    file = TextFile(path, names, "\t", False, skip, start.encoding, header, named)
     return InputTable(file, {name: name for name in columns})
 
 

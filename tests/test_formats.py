@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dssm_core import input_files
+from dssm_core import text_lines
 from dssm_core.canonical import CANONICAL
 from dssm_core.errors import UserError
 from dssm_core.format_generic import open_generic
@@ -87,7 +87,7 @@ def test_a_ragged_first_row_does_not_set_the_width(tmp_path):
 
 
 def test_ragged_rows_keep_their_lines_and_texts_across_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(input_files, "_BLOCK_BYTES", 64)
+    monkeypatch.setattr(text_lines, "_BLOCK_BYTES", 64)
     good = {3, 4, 5, 9, 10, 40, 41, 99}
     text = "".join(f"u{i},a{i}\n" if i in good else f"u{i}\n" for i in range(2, 100))
     table = open_generic(write(tmp_path / "log.csv", "user_id,article_id\n" + text), "exposures", {})
@@ -199,8 +199,8 @@ def test_an_encoding_that_is_named_is_taken(tmp_path):
     path = tmp_path / "log.csv"
     path.write_bytes("user_id,article_id\nu,Café\n".encode("latin-1"))
     assert read(open_generic(path, "exposures", {}, TextOptions("latin-1")))[0] == [("u", "Café")]
-    with pytest.raises(UserError, match="is not UTF-8 text"):
-        open_generic(path, "exposures", {}, TextOptions("utf-8"))
+    rows, _, unread = read(open_generic(path, "exposures", {}, TextOptions("utf-8")))
+    assert (rows, unread) == ([], [(2, "bad encoding", r"u,Caf\xe9")])
     with pytest.raises(UserError, match="unknown encoding 'klingon'"):
         open_generic(path, "exposures", {}, TextOptions("klingon"))
 
@@ -237,11 +237,12 @@ def test_an_empty_file_is_refused(tmp_path, text):
         open_generic(write(tmp_path / "log.csv", text), "exposures", {})
 
 
-def test_a_quote_never_closed_is_explained(tmp_path, monkeypatch):
-    monkeypatch.setattr(input_files, "_BLOCK_BYTES", 1000)
+@pytest.mark.parametrize("block", [1000, 1 << 20])
+def test_a_quote_never_closed_sets_one_row_aside(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(text_lines, "_BLOCK_BYTES", block)
     path = write(tmp_path / "log.csv", 'user_id,article_id\nu,"a\n' + "u,a\n" * 5000)
-    with pytest.raises(UserError, match="a quote that is opened and never closed"):
-        read(open_generic(path, "exposures", {}))
+    rows, lines, unread = read(open_generic(path, "exposures", {}))
+    assert (len(rows), lines[0], unread) == (5000, 3, [(2, "bad quotes", 'u,"a')])
 
 
 def test_the_raw_text_of_chosen_rows_has_all_fields(tmp_path):
