@@ -15,6 +15,7 @@ CANONICAL: dict[str, tuple[str, ...]] = {
         "expo_position",
         "duration",
         "split",
+        "history",
     ),
     "users": ("user_id", "device", "os", "province", "city", "age", "gender"),
     "articles": ("article_id", "title", "ctime", "img_num", "cate", "sub_cate", "key_words"),

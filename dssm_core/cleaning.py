@@ -24,6 +24,7 @@ REASONS = (
     "bad time",
     "bad click",
     "bad split",
+    "bad history",
     "created after exposure",
     "duplicate",
 )

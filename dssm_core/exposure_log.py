@@ -43,6 +43,7 @@ class ExposureLog:
         self._spill, self._kept = spill, 0
         self._last_lines = [0 for _ in plan.clicks]
         self._has_split = len(plan.logs) > 1 or "split" in plan.logs[0].columns
+        self._has_history = bool(plan.tables["history"]) or any("history" in log.columns for log in plan.logs)
         self._numbers = [name for name in OPTIONAL_NUMBERS if all(name in log.columns for log in plan.logs)]
 
     def read(self, number: int, meter: Meter) -> None:
@@ -76,11 +77,11 @@ class ExposureLog:
         if "expo_time" in columns:
             values["time"], ok = self.times[-1].instants(columns["expo_time"])
             verdicts.reject(~ok, "bad time")
-        history = number >= len(self._plan.logs)
-        if self._plan.tables["history"]:
-            values["history"] = np.full(len(batch.lines), history)
-        values["click"], ok = self._clicks(batch, columns, history)
+        values["click"], ok = self._clicks(number, batch, columns)
         verdicts.reject(~ok, "bad click")
+        if self._has_history:
+            values["history"], ok = self._histories(number, columns)
+            verdicts.reject(~ok, "bad history")
         if self._has_split:
             values["split"], ok = self._splits(number, columns)
             verdicts.reject(~ok, "bad split")
@@ -93,14 +94,21 @@ class ExposureLog:
         self._set_aside.add_rejected("exposures", batch, verdicts)
         self._keep(columns, values, verdicts.accepted)
 
-    def _clicks(self, batch: Batch, columns: dict[str, pa.Array], history: bool) -> tuple[np.ndarray, np.ndarray]:
+    def _clicks(self, number: int, batch: Batch, columns: dict[str, pa.Array]) -> tuple[np.ndarray, np.ndarray]:
         every = np.ones(len(batch.lines), dtype=bool)
-        if history:
+        if number >= len(self._plan.logs):
             return every, every
         if self._plan.rule:
             files = {part.column: batch.rows.column(part.column) for part in self._plan.rule.comparisons}
             return self._plan.rule.clicked(files), every
         return to_clicks(columns["click"]) if "click" in columns else (every, every)
+
+    def _histories(self, number: int, columns: dict[str, pa.Array]) -> tuple[np.ndarray, np.ndarray]:
+        """Whether each row is from before the log, and whether it says so or not where it should."""
+        if "history" in columns:
+            return to_clicks(columns["history"])
+        rows = len(columns["user_id"])
+        return np.full(rows, number >= len(self._plan.logs)), np.ones(rows, dtype=bool)
 
     def _splits(self, number: int, columns: dict[str, pa.Array]) -> tuple[np.ndarray, np.ndarray]:
         """Numbers into `SPLITS`, and whether each row names one of them."""

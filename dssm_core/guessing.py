@@ -37,6 +37,7 @@ _SYNONYMS: dict[str, dict[str, str]] = {
         "duration": "duration dwell dwelltime readtime readingtime staytime timespent playtime playduration playtimems "
         "watchtime durationms 消费时长 阅读时长 停留时长",
         "split": "split set fold subset part",
+        "history": "history ishistory",
     },
     "users": {
         "user_id": f"{_USER} id",

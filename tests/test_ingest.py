@@ -249,6 +249,18 @@ def test_a_second_log_is_the_test(tmp_path, workspace):
     assert dataset.exposures.extra["split"].tolist() == ["train", "train", "test"]
 
 
+def test_a_log_may_mark_rows_as_history(tmp_path, workspace):
+    rows = [
+        ("user_id", "article_id", "expo_time", "history"),
+        ("u", "a", 100, 1),
+        ("u", "b", 101, 0),
+        ("u", "c", 1, "?"),
+    ]
+    report = ingest(workspace, "generic", write(tmp_path / "log.csv", rows, ","))
+    assert report["set_aside"] == {"bad history": 1}
+    assert load_dataset(workspace, report["dataset"]).exposures.history.tolist() == [True, False]
+
+
 def test_two_logs_must_both_have_times(tmp_path, workspace):
     train = write(tmp_path / "train.csv", [("user_id", "article_id", "expo_time"), ("u", "a", 100)], ",")
     test = write(tmp_path / "test.csv", [("user_id", "article_id"), ("u", "c")], ",")
