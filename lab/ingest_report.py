@@ -9,16 +9,18 @@ from dssm_core.workspace import Workspace
 from lab import data_figures, frame, set_aside_rows, words
 
 _PAGE_ROWS = 200
+_TIMES = {"exposures": "expo_time", "articles": "ctime"}
+"""The column of times of a table."""
 
 
 def show(workspace: Workspace, dataset: Dataset) -> None:
     """Draw the report of a dataset."""
     st.subheader("How it was read")
     tables = table_counts(dataset.report)
-    _show_table("exposures", tables.pop("exposures"))
+    _show_table(dataset.report, "exposures", tables.pop("exposures"))
     for column, (table, counts) in zip(st.columns(2), tables.items(), strict=False):
         with column:
-            _show_table(table, counts)
+            _show_table(dataset.report, table, counts)
     rows = workspace.dataset_folder(dataset.id) / "set_aside.parquet"
     if set_aside_rows.count(rows):
         _show_rows(rows, dataset.id)
@@ -30,11 +32,24 @@ def table_counts(report: dict) -> dict[str, dict]:
     return {table: counts for table, counts in tables.items() if counts.get("rows_in")}
 
 
-def _show_table(table: str, counts: dict) -> None:
+def says_how(report: dict, table: str) -> str:
+    """How the files of a table and its times were read; "" where the report does not say, as those of old do not."""
+    files = report.get("files", {})
+    kinds = dict.fromkeys(words.read_as(facts) for facts in files.get(table, []))
+    told = [f"Read as {', and as '.join(kinds)}."] if kinds else []
+    if table == "exposures" and files.get("history"):
+        told.append(f"Clicks from before it: {words.read_as(files['history'][0])}.")
+    unit = report.get("times", {}).get(_TIMES.get(table))
+    return " ".join([*told, f"{_TIMES[table]}: {unit}."] if unit else told)
+
+
+def _show_table(report: dict, table: str, counts: dict) -> None:
     if counts["rows_in"] == counts["accepted"]:
         st.text(f"{data_figures.says_read(counts, table)}.")
     else:
         frame.chart(data_figures.funnel(counts, table), f"read-{table}")
+    if told := says_how(report, table):
+        st.caption(words.as_markdown(told))
 
 
 def _show_rows(path: Path, dataset_id: str) -> None:

@@ -17,7 +17,6 @@ from lab import words
 from lab.saved_mappings import SavedMapping, saved_mapping
 
 ENCODINGS = ("utf-8", "gb18030", "utf-16-le", "latin-1", "cp1252", "big5", "shift_jis")
-SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar |"}
 _HEADERS = {True: "names the columns", False: "is data"}
 _AS_FOUND = "as found"
 _ALWAYS_SHOWN = {
@@ -70,20 +69,11 @@ def choose_columns(workspace: Workspace, table: str, path: Path, own_name: str) 
     except UserError as error:
         st.error(words.as_markdown(str(error).replace(str(path), own_name)), icon=":material/error:")
         return None
-    st.caption(says_found(preview.facts, len(preview.names)))
+    columns = words.counted(len(preview.names), "column")
+    st.caption(words.as_markdown(f"Read as {words.read_as(preview.facts)}: {columns}."))
     shown = pd.DataFrame(preview.rows[:_ROWS_SHOWN], columns=words.distinct(preview.names))
     st.dataframe(shown, hide_index=True, key=f"first rows {table}")
     return Chosen(text, preview.names, _mapping(workspace, table, preview))
-
-
-def says_found(facts: Mapping, columns: int) -> str:
-    """What was found out about a file, in one sentence."""
-    if facts["kind"] == "Parquet":
-        return f"Read as Parquet: {words.counted(columns, 'column')}."
-    separated = SEPARATORS.get(facts["separator"], repr(facts["separator"]))
-    header = "with a header" if facts["header"] else "without a header"
-    told = f"Read as {facts['encoding'].upper()} text, separated by {separated}, {header}"
-    return words.as_markdown(f"{told}: {words.counted(columns, 'column')}.")
 
 
 def _text_options(table: str, path: Path) -> TextOptions:
@@ -92,7 +82,9 @@ def _text_options(table: str, path: Path) -> TextOptions:
         return TextOptions()
     with st.popover("Read it otherwise", icon=":material/tune:"):
         encoding = _otherwise("Encoding", ENCODINGS, f"encoding {table} {path}", accept_new_options=True)
-        separator = _otherwise("Separator", SEPARATORS, f"separator {table} {path}", format_func=SEPARATORS.get)
+        separator = _otherwise(
+            "Separator", words.SEPARATORS, f"separator {table} {path}", format_func=words.SEPARATORS.get
+        )
         header = _otherwise("The first row", _HEADERS, f"header {table} {path}", format_func=_HEADERS.get)
     return TextOptions(encoding, separator, header)
 

@@ -16,7 +16,8 @@ _RUNNING, _MADE = "reading", "made"
 def carry_out(text: str, work: Callable[[Progress], dict]) -> None:
     """Do the work under a bar that says `text`; what it returns is there for `taken` after the page is drawn again."""
     st.session_state[_RUNNING] = True
-    with st.container(border=True):
+    place = st.empty()
+    with place.container(border=True):
         bar = st.progress(0.0, text)
         st.button("Cancel", key="cancel reading", icon=":material/cancel:")
         st.caption("Anything else that you touch on this page cancels it too; then nothing of it is kept.")
@@ -26,6 +27,7 @@ def carry_out(text: str, work: Callable[[Progress], dict]) -> None:
         del st.session_state[_RUNNING]
     except Exception:
         del st.session_state[_RUNNING]
+        place.empty()
         raise
     st.rerun()
 

@@ -3,7 +3,7 @@
 import html
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -31,6 +31,18 @@ REASONS = {
     "outranked": "other articles scored higher",
 }
 """Why a held-out click is or is not in the recall list, in words for people."""
+
+SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
+"""What columns are separated by, in words."""
+
+
+def read_as(facts: Mapping) -> str:
+    """How a file was read, from what a report says of it: "UTF-8 text, separated by comma, with a header"."""
+    if facts["kind"] == "Parquet":
+        return "Parquet"
+    separator = SEPARATORS.get(facts["separator"], repr(facts["separator"]))
+    header = "with a header" if facts["header"] else "without a header"
+    return f"{facts['encoding'].upper()} text, separated by {separator}, {header}"
 
 
 def percent(value: float | None) -> str:

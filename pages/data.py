@@ -29,7 +29,9 @@ def main() -> None:
 
 
 def bring(workspace: Workspace) -> None:
-    tell_outcome()
+    made = reading.taken()
+    if made:
+        address.choose("dataset", made["dataset"])
     if "upload turn" not in st.session_state:
         uploads.remove_abandoned(workspace)
     with st.container(border=True):
@@ -46,12 +48,13 @@ def bring(workspace: Workspace) -> None:
             bringing.SOURCES[source](workspace)
         except UserError as error:
             frame.complain(error)
+    # below the button that was pressed: what is above may be out of sight
+    tell_outcome(made)
 
 
-def tell_outcome() -> None:
+def tell_outcome(made: dict | None) -> None:
     """What became of the log that was read last."""
-    if made := reading.taken():
-        address.choose("dataset", made["dataset"])
+    if made:
         st.success(f"Accepted {made['accepted']:,} of {made['rows_in']:,} rows.", icon=":material/check_circle:")
         st.page_link("pages/train.py", label="Train on it", icon=":material/model_training:")
     if reading.was_cancelled():

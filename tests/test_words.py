@@ -20,3 +20,10 @@ def test_a_share_never_reads_as_none_or_all_where_it_is_neither():
 
 def test_names_of_columns_are_told_apart():
     assert words.distinct(("", "a", "a", "b", "")) == ["(1)", "a", "a (2)", "b", "(2)"]
+
+
+def test_how_a_file_was_read_is_one_phrase():
+    text = {"kind": "text", "encoding": "gb18030", "separator": "\t", "header": False}
+    assert words.read_as(text) == "GB18030 text, separated by tab, without a header"
+    assert words.read_as(text | {"separator": "::", "header": True}).endswith("separated by '::', with a header")
+    assert words.read_as({"kind": "Parquet", "encoding": None, "separator": None, "header": None}) == "Parquet"

@@ -208,6 +208,7 @@ def test_the_report_is_a_funnel_and_the_rows_set_aside_are_there(open_page, tmp_
     assert "The 3 rows set aside" in at.expander[0].label
     assert at.expander[0].dataframe[0].value["reason"].tolist() == ["ragged row", "missing id", "duplicate"]
     assert at.get("download_button")
+    assert "Read as UTF-8 text, separated by comma, with a header." in _said_any(at.caption)
 
 
 def test_a_reading_that_was_cut_off_is_told(open_page, tmp_path):
@@ -311,3 +312,12 @@ def test_only_the_tables_that_a_format_has_are_asked_for(open_page, tmp_path):
     at.selectbox(key="upload format").set_value("ebnerd").run()
     labels = [uploader.label for uploader in at.file_uploader]
     assert "Clicks from before the log (optional)" in labels and "Users (optional)" not in labels
+
+
+def test_after_an_error_neither_the_bar_nor_its_button_stays(open_page, tmp_path, logs):
+    (logs / "log.csv").write_text("uid,item\n")
+    at = _with_source(open_page("pages/data.py", tmp_path), "Files on this machine")
+    at.selectbox(key="path exposures").set_value("log.csv").run()
+    _press(at, "Read the files")
+    assert "holds no rows" in _said(at.error[0])
+    assert "Cancel" not in [button.label for button in at.button]
