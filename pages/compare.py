@@ -197,7 +197,8 @@ def says_intervals(board: pd.DataFrame) -> list[str]:
         if measured:
             told[-1] += (
                 f" In A/A checks, runs that differed by their seed alone were called different in "
-                f"{measured['users_only']:.0%} of {measured['pairs']} pairs."
+                f"{measured['users_only']:.0%} of {measured['pairs']} pairs, on {measured['users']:,} users; the fewer "
+                "users, the wider the intervals and the rarer that is."
             )
     if compare.USERS_AND_SEEDS in covers and measured:
         told.append(

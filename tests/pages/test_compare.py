@@ -68,6 +68,7 @@ def test_single_runs_say_on_their_face_that_intervals_cover_users_only(open_page
     at = open_page("pages/compare.py", small_workspace, compared=[TRAINED, "popular-first"], baseline="popular-first")
     assert set(at.dataframe[0].value["interval covers"]) == {"users only", ""}
     assert any("covers users only" in caption.value for caption in at.caption)
+    assert any("on 5,202 users" in caption.value.replace("\\", "") for caption in at.caption), "where it was measured"
 
 
 def test_a_filter_leaves_the_clicks_it_names_and_says_so(open_page, small_workspace):
