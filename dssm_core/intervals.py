@@ -86,9 +86,19 @@ def _mean_variance(rows: np.ndarray) -> np.ndarray:
 def _interaction(side: np.ndarray) -> np.ndarray:
     """What the interaction of seeds and users adds to the variance of a side's mean: (m,)."""
     seeds, users, _ = side.shape
-    seed, user = side.mean(axis=1, keepdims=True), side.mean(axis=0, keepdims=True)
-    rest = side - seed - user + side.mean(axis=(0, 1), keepdims=True)
-    return (rest**2).sum(axis=(0, 1)) / ((seeds - 1) * (users - 1)) / (seeds * users)
+    # what is left beside both means, squared and summed in parts: no array of all that is left
+    centred = side - side.mean(axis=(0, 1))
+    of_seeds, of_users = centred.mean(axis=1), centred.mean(axis=0)
+    rest = (
+        _squares("snm,snm->m", centred)
+        - users * _squares("nm,nm->m", of_seeds)
+        - seeds * _squares("nm,nm->m", of_users)
+    )
+    return np.maximum(rest, 0) / ((seeds - 1) * (users - 1)) / (seeds * users)
+
+
+def _squares(form: str, values: np.ndarray) -> np.ndarray:
+    return np.einsum(form, values, values)
 
 
 def bootstrap_ratios(
