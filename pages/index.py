@@ -8,6 +8,7 @@ from dssm_core.config import Config, with_settings
 from dssm_core.evaluation import Evaluation
 from dssm_core.export import export_run
 from dssm_core.index_loss import SETTINGS, IndexLoss
+from dssm_core.misses import LOST_BY_INDEX, reasons_at
 from dssm_core.runs import Run
 from dssm_core.workspace import Workspace
 from lab import address, frame, index_figures, loading, words
@@ -165,10 +166,10 @@ def show_metrics(run: Run, evaluation: Evaluation, k: int) -> None:
     )
     frame.table(rows, "index-metrics", **frame.right_aligned(rows.columns[1:]))
     index = evaluation.facts["index"]
-    lost = evaluation.reasons["lost by the index"]
+    lost = int((reasons_at(evaluation.held_out, k) == LOST_BY_INDEX).sum())
     speed = f", {index['queries_per_second']:,.0f} queries/s" if index["queries_per_second"] else ""
-    returned = f"{index['share_of_exact']:.1%} of the exact lists returned{speed}"
-    st.text(f"{returned}; {words.counted(lost, 'held-out click')} lost by the index.")
+    returned = f"{index['share_of_exact']:.1%} of the exact lists of {max(run.config.eval.k)} returned{speed}"
+    st.text(f"{returned}; {words.counted(lost, 'held-out click')} lost by the index in lists of {k}.")
 
 
 def show_export(workspace: Workspace, run: Run) -> None:

@@ -59,6 +59,7 @@ def test_a_run_is_measured_through_another_index_and_kept_beside_the_first(open_
     at = open_page("pages/index.py", with_vectors, run="taught", k="20")
     at.text_input(key="index more").set_value("index.kind=ivf index.probes=1").run()
     press(at, "Measure the run with it")
+    assert any("lost by the index in lists of 20." in text.value for text in at.text)
     assert "recall@20" in at.dataframe[0].value["metric"].tolist()
     press(at, "Keep as a run of its own")
     runs = [run for run in list_runs(Workspace(with_vectors, bundled=None)) if run.model == "two_tower"]
