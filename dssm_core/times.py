@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -32,6 +34,7 @@ US_DATE_TIMES = "US date-times"
 
 _LAST_TIME = 253_402_300_799_999  # the end of the year 9999, in milliseconds
 _NOT_GIVEN = pa.array(["", "0", "NA", "NaN", "nan", "null", "None"])
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ENOUGH = 1000
 _EXPONENT = r"^[0-9]\.?[0-9]*[eE]\+?[0-9]{1,2}$"
 _DECIMAL = r"^(?P<whole>[0-9]{1,10})\.(?P<part>[0-9]+)$"
@@ -57,8 +60,8 @@ def to_times(texts: pa.Array, unit: str, timezone: str) -> tuple[np.ndarray, np.
     """Instants in milliseconds since 1970 UTC, (n,) int64, and whether each text holds one after 1970, (n,) bool.
 
     `unit` is one that `told_unit` returns, or `US_DATE_TIMES`; what is finer than a millisecond is cut off. Date-times
-    that name no zone are in `timezone`; where clocks are put back the first of the two instants is taken, and an hour
-    that they skip is its end. Where there is no instant the value is 0.
+    that name no zone are in `timezone`; where clocks are put back the first of the two instants is taken, and a time
+    that they skip is read as if they were put forward after it (RFC 5545). Where there is no instant the value is 0.
     """
     read = _read(texts, unit, timezone)
     return read.times, read.ok
@@ -97,7 +100,9 @@ class TimeColumn:
         which = f", {counts['zoneless']:,} of {counts['times']:,} without a zone: those" if some else ""
         told = [f"{self.unit}{which} in {self.timezone}"]
         told += [f"{counts['repeated']:,} in an hour that clocks repeat: its first is taken"] * bool(counts["repeated"])
-        told += [f"{counts['skipped']:,} in an hour that clocks skip: moved to its end"] * bool(counts["skipped"])
+        told += [f"{counts['skipped']:,} in an hour that clocks skip: read as if they skipped it later"] * bool(
+            counts["skipped"]
+        )
         return "; ".join(told)
 
 
@@ -196,8 +201,16 @@ def _us_date_times(texts: pa.Array, timezone: str) -> _Times:
 def _placed(clock: pd.DatetimeIndex, timezone: str) -> _Times:
     """The instants at which a clock without a zone shows some times, if it hangs in `timezone`."""
     first = np.ones(len(clock), dtype=bool)
-    local, other = (clock.tz_localize(timezone, ambiguous=of, nonexistent="shift_forward") for of in (first, ~first))
-    return _Times(local.asi8.copy(), ~local.isna(), first, local != other, local.tz_localize(None) != clock)
+    local, other = (clock.tz_localize(timezone, ambiguous=of, nonexistent="NaT") for of in (first, ~first))
+    times, skipped = local.asi8.copy(), (local.isna() & ~clock.isna())
+    # pandas' own ways to move such a time on are wrong where clocks move by half an hour, or a day is left out
+    times[skipped] = [_before_change(shown, timezone) for shown in clock[skipped].to_pydatetime()]
+    return _Times(times, ~clock.isna(), first, (local != other) & ~skipped, skipped)
+
+
+def _before_change(shown: datetime, timezone: str) -> int:
+    """The instant (milliseconds) at which clocks would show this, had they not been put forward yet."""
+    return (shown.replace(tzinfo=ZoneInfo(timezone), fold=0) - _EPOCH) // timedelta(milliseconds=1)
 
 
 _CLOCKS = {DATE_TIMES: _date_times, US_DATE_TIMES: _us_date_times}

@@ -261,6 +261,23 @@ def test_a_log_may_mark_rows_as_history(tmp_path, workspace):
     assert load_dataset(workspace, report["dataset"]).exposures.history.tolist() == [True, False]
 
 
+def test_rows_of_another_unit_are_set_aside_and_the_report_says_how_times_were_read(tmp_path, workspace):
+    header = ("user_id", "article_id", "expo_time")
+    rows = [("u", "a", NOON), ("u", "b", NOON // 1000), ("u", "c", NOON + 1), ("u", "d", "2021-06-28T12:00:00Z")]
+    log = write(tmp_path / "log.csv", [header, ("u", "z", 0), ("u", "z", ""), *rows], ",")
+    created = [("article_id", "ctime"), ("a", "2021-06-28 11:00:00"), ("b", "2021-06-28T03:00:00Z"), ("c", "")]
+    articles = write(tmp_path / "a.csv", created, ",")
+    report = ingest(workspace, "generic", log, articles=articles, timezone="Asia/Shanghai")
+    assert (report["accepted"], report["set_aside"]) == (2, {"bad time": 4})
+    assert report["times"] == {
+        "expo_time": "milliseconds",
+        "ctime": "date-times, 1 of 2 without a zone: those in Asia/Shanghai",
+    }
+    dataset = load_dataset(workspace, report["dataset"])
+    assert dataset.exposures.time.tolist() == [NOON, NOON + 1]
+    assert dataset.ctime[:3].tolist() == [0, NOON - 3_600_000, NOON - 3_600_000]
+
+
 def test_two_logs_must_both_have_times(tmp_path, workspace):
     train = write(tmp_path / "train.csv", [("user_id", "article_id", "expo_time"), ("u", "a", 100)], ",")
     test = write(tmp_path / "test.csv", [("user_id", "article_id"), ("u", "c")], ",")

@@ -72,10 +72,24 @@ def test_a_bad_date_does_not_spoil_its_column():
     assert times[1] == 86_400_000
 
 
-def test_an_hour_that_clocks_repeat_is_its_first_and_one_they_skip_moves_on():
+def test_an_hour_that_clocks_repeat_is_its_first_and_one_they_skip_is_read_as_if_they_had_not_yet():
     times, ok = to_times(texts("2023-10-29 02:30:00", "2023-03-26 02:30:00"), "date-times", "Europe/Zurich")
     assert ok.all()
-    assert times.tolist() == [1698539400000, 1679792400000]  # 00:30 and 01:00 UTC
+    assert times.tolist() == [1698539400000, 1679794200000]  # 00:30 and 01:30 UTC
+
+
+@pytest.mark.parametrize(
+    ("zone", "clock", "utc"),
+    [
+        ("America/Sao_Paulo", "2018-11-04", "2018-11-04T03:00:00Z"),  # midnight was skipped
+        ("Australia/Lord_Howe", "2017-10-01 02:15:00", "2017-09-30T15:45:00Z"),  # by half an hour
+        ("Pacific/Apia", "2011-12-30 12:00:00", "2011-12-30T22:00:00Z"),  # the whole day
+    ],
+)
+def test_times_that_clocks_skip_in_odd_ways_are_read_as_all_others(zone, clock, utc):
+    column = texts(clock, utc)
+    times, _ = to_times(column, "date-times", zone)
+    assert times[0] == times[1]
 
 
 def test_times_before_1970_or_after_9999_are_bad():
@@ -107,7 +121,7 @@ def test_a_creation_time_may_be_missing_only_where_the_format_allows_it():
         (
             ["2023-10-29 02:30:00", "2023-03-26 02:30:00", "2023-03-26 03:30:00"],
             "date-times in Europe/Zurich; 1 in an hour that clocks repeat: its first is taken; "
-            "1 in an hour that clocks skip: moved to its end",
+            "1 in an hour that clocks skip: read as if they skipped it later",
         ),
         (["2023-10-29 02:30:00+01:00"], "date-times with their zones"),
     ],
