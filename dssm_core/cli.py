@@ -490,7 +490,7 @@ def _human_compare(result: dict) -> str:
     lines += [f"  {row['run']}  {row['metric']:<14} {_interval(row)}" for row in result["differences"]]
     covers = {row["covers"] for row in result["differences"]}
     lines += [f"intervals cover {' or '.join(sorted(covers))}: seeds take runs of two or more"] if covers else []
-    lines += ["why held-out clicks were missed, or not"]
+    lines += [f"why held-out clicks were missed, or not, in lists of {result['reasons_k']}"]
     for run, reasons in result["reasons"].items():
         lines += [f"  {run}  " + ", ".join(f"{reason} {share:.1%}" for reason, share in reasons.items() if share)]
     return "\n".join(lines)

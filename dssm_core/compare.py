@@ -31,9 +31,9 @@ def compare_runs(workspace: Workspace, runs: list[Run], narrow: bool = False) ->
 
     Runs that differ by their seed alone are one group, named after its first run, whose intervals cover users and
     seeds. Returns {"groups": {group: [run]}, "runs": {group: {metric: {"value", "low", "high", "covers"}}},
-    "differences": [{"run", "metric", "users", "value", "low", "high", "covers"}], "reasons": {run: {reason: share}} at
-    the largest K, "knobs": {key: {run: value as text}} where they differ}. A UserError names runs that were not tested
-    on the same clicks, unless `narrow` puts them on common ground first.
+    "differences": [{"run", "metric", "users", "value", "low", "high", "covers"}], "reasons": {run: {reason: share}} in
+    lists of "reasons_k", the largest K, "knobs": {key: {run: value as text}} where they differ}. A UserError names runs
+    that were not tested on the same clicks, unless `narrow` puts them on common ground first.
     """
     reason = unlike(runs)
     if reason and not narrow:
@@ -57,6 +57,7 @@ def compare_runs(workspace: Workspace, runs: list[Run], narrow: bool = False) ->
         "reasons": {
             id: reason_shares(clicks, max(ks)).set_index("reason")["share"].to_dict() for id, clicks in held_out.items()
         },
+        "reasons_k": max(ks),
         "knobs": config_differences({run.id: run.config for run in runs}).set_index("key").to_dict("index"),
     }
 

@@ -114,6 +114,8 @@ def test_compare_gives_paired_differences_from_the_first_run(lab):
     one, other = (result["runs"][run]["recall@20"]["value"] for run in ("taught", popular))
     assert difference["value"] == pytest.approx(one - other)
     assert difference["low"] > 0
+    lengths = {int(name.split("@")[1]) for name in result["runs"]["taught"]}
+    assert result["reasons_k"] == max(lengths), "the length of the lists that the reasons are of is told"
 
 
 @pytest.mark.parametrize("form", ["parquet", "funrec"])
