@@ -136,13 +136,17 @@ def chained(files: Sequence[InputFile], progress: Progress, turn: int = 0, turns
         before += size
 
 
-def entries_of(lists: pa.ListArray) -> tuple[pa.Array, np.ndarray, np.ndarray]:
-    """The entries of lists of texts but the empty ones: texts, the list of each and its place in it from 1, int64."""
-    entries, parents = lists.flatten(), pc.list_parent_indices(lists).to_numpy()
-    given = pc.not_equal(entries, "")
-    entries, parents = entries.filter(given), parents[given.to_numpy(zero_copy_only=False)]
-    counts = np.bincount(parents, minlength=len(lists))
-    return entries, parents, np.arange(1, len(parents) + 1) - (np.cumsum(counts) - counts)[parents]
+def entries_of(texts: pa.Array, separator: str) -> tuple[pa.Array, np.ndarray, np.ndarray]:
+    """The entries of texts that list several: texts, the text of each and its place in it from 1, both int64.
+
+    An empty text has no entry.
+    """
+    given = pc.not_equal(texts, "")
+    lists = pc.split_pattern(texts.filter(given), separator)
+    places = np.flatnonzero(given.to_numpy(zero_copy_only=False))
+    parents = places[pc.list_parent_indices(lists).to_numpy()]
+    counts = np.bincount(parents, minlength=len(texts))
+    return lists.flatten(), parents, np.arange(1, len(parents) + 1) - (np.cumsum(counts) - counts)[parents]
 
 
 def _parts(batch: Batch) -> Iterator[Batch]:

@@ -82,7 +82,7 @@ def _exposures(file: TextFile) -> InputTable:
 
 def _impressions(rows: pa.RecordBatch) -> Unfolded:
     """The articles of each impression, where at least one of them says whether it was clicked."""
-    entries, parents, places = entries_of(pc.ascii_split_whitespace(rows.column("impressions")))
+    entries, parents, places = _words(rows.column("impressions"))
     labelled = pc.match_substring_regex(entries, _LABELLED)
     reasons = _reasons(len(rows), parents, labelled.to_numpy(zero_copy_only=False))
     kept = ~np.isin(parents, list(reasons))
@@ -93,6 +93,14 @@ def _impressions(rows: pa.RecordBatch) -> Unfolded:
         "position": pa.array(places[kept]).cast(pa.string()),
     }
     return Unfolded(columns, parents[kept], entries, reasons)
+
+
+def _words(texts: pa.Array) -> tuple[pa.Array, np.ndarray, np.ndarray]:
+    """The words of texts, as `entries_of` gives entries."""
+    texts = pc.ascii_trim_whitespace(texts)
+    if pc.any(pc.match_substring(texts, "  ")).as_py():
+        texts = pc.replace_substring_regex(texts, " +", " ")
+    return entries_of(texts, " ")
 
 
 def _without_label(entries: pa.Array) -> pa.Array:
@@ -183,7 +191,7 @@ class _Earliest:
 
 def _history(rows: pa.RecordBatch) -> Unfolded:
     """The clicks of each history, placed before midnight, a second apart, in their order."""
-    entries, parents, places = entries_of(pc.ascii_split_whitespace(rows.column("history")))
+    entries, parents, places = _words(rows.column("history"))
     lengths = np.bincount(parents, minlength=len(rows))
     midnights = us_clock(rows.column("until")).to_numpy()
     clock = midnights[parents] - (lengths[parents] - places + 1).astype("timedelta64[s]")

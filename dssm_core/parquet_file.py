@@ -53,12 +53,20 @@ class ParquetFile:
     def _as_text(self, name: str, column: pa.Array) -> pa.Array:
         try:
             if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
-                column = pc.binary_join(column.cast(pa.list_(pa.string())), "|")
+                column = _joined(column.cast(pa.list_(pa.string())))
             return pc.fill_null(column.cast(pa.string()), "")
         except pa.ArrowException:
             raise UserError(
                 f"column {name!r} of {self.path} holds {column.type}: expected texts, numbers, times or lists of texts"
             ) from None
+
+
+def _joined(lists: pa.ListArray) -> pa.Array:
+    """The entries of each list joined by `|`, a missing one as nothing; a whole list would be missing with it."""
+    entries = pc.fill_null(lists.flatten(), "")
+    counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), entries), "|")
 
 
 def open_parquet(path: Path) -> ParquetFile:

@@ -14,16 +14,16 @@ def text_file(path, text):
 
 def letters(rows):
     """Each row unfolds into the letters of its list; a row without any is empty."""
-    entries, parents, places = entries_of(pa.array([list(text) for text in rows.column("list").to_pylist()]))
+    entries, parents, places = entries_of(pa.array(["|".join(text) for text in rows.column("list").to_pylist()]), "|")
     nothing = set(range(len(rows))) - set(parents.tolist())
     columns = {"letter": entries, "place": pa.array(places).cast(pa.string())}
     return Unfolded(columns, parents, entries, dict.fromkeys(nothing, "empty list"))
 
 
-def test_entries_are_numbered_in_their_list_without_the_empty_ones():
-    entries, parents, places = entries_of(pa.array([["a", "", "b"], [], [""], ["c"]]))
-    assert entries.to_pylist() == ["a", "b", "c"]
-    assert (parents.tolist(), places.tolist()) == ([0, 0, 3], [1, 2, 1])
+def test_entries_are_numbered_in_their_list_and_an_empty_text_has_none():
+    entries, parents, places = entries_of(pa.array(["a||b", "", "c"]), "|")
+    assert entries.to_pylist() == ["a", "", "b", "c"]
+    assert (parents.tolist(), places.tolist()) == ([0, 0, 0, 2], [1, 2, 3, 1])
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 100])

@@ -76,6 +76,12 @@ def test_an_impression_of_nothing_is_set_aside_whole(tmp_path):
     assert unread[0].text.startswith("0\t")
 
 
+def test_a_missing_article_in_a_list_is_an_exposure_without_an_id(tmp_path):
+    rows, _, unread, _ = read_table(exposures(tmp_path, [(7, [1, None], [1, None]), (7, [2], [None, 2])]))
+    assert [(row["article_id"], row["click"]) for row in rows] == [("1", "1"), ("", "1"), ("2", "1"), ("", "1")]
+    assert not unread
+
+
 def test_the_history_has_its_own_times(tmp_path):
     earlier = AT - datetime.timedelta(days=20)
     path = history(tmp_path / "history.parquet", [7, 8], [[3, 1], []], [[earlier, AT], []])
@@ -136,7 +142,7 @@ def test_the_test_set_without_clicks_is_refused(tmp_path):
         open_ebnerd(path, "exposures", {})
 
 
-LISTS = st.none() | st.lists(st.integers(1, 5), max_size=4)
+LISTS = st.none() | st.lists(st.integers(1, 5) | st.none(), max_size=4).filter(lambda entries: entries != [None])
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), LISTS, LISTS), max_size=10), st.integers(1, 4))

@@ -139,6 +139,14 @@ def test_parquet_gives_exact_texts(tmp_path):
     assert lines == [1, 2]
 
 
+def test_a_list_in_parquet_keeps_its_other_entries_where_one_is_missing(tmp_path):
+    path = tmp_path / "log.parquet"
+    tags = pa.array([["x"], ["a", None, "b"], None, [None, "c"]], pa.large_list(pa.string()))
+    pq.write_table(pa.table({"user_id": ["u"] * 4, "article_id": ["x"] * 4, "split": tags}), path)
+    rows, _, _ = read(open_generic(path, "exposures", {}))
+    assert [row[-1] for row in rows] == ["x", "a||b", "", "|c"]
+
+
 def test_a_parquet_column_that_is_no_text_is_named(tmp_path):
     path = tmp_path / "log.parquet"
     pq.write_table(pa.table({"user_id": [{"a": 1}], "article_id": ["x"]}), path)
