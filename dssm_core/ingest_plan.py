@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
+import pyarrow.parquet
+
 from dssm_core.archive_folder import tables_in
 from dssm_core.canonical import CANONICAL, InputTable
 from dssm_core.cleaning import ClickRule
@@ -75,6 +78,8 @@ def make_plan(
         opened[table] = opened[table] or [told]
     _check_mapping(opened, mapping, rule)
     _check_alike(opened)
+    for table in (table for tables in opened.values() for table in tables):
+        _check_ids(table)
     zone = _checked_timezone(timezone or chosen.timezone)
     return Plan(format_name, chosen, zone, rule, {table: tuple(tables) for table, tables in opened.items()})
 
@@ -152,3 +157,16 @@ def _check_alike(opened: dict[str, list[InputTable]]) -> None:
             differing = set(first.columns) ^ set(other.columns)
             for column in sorted(differing & {"expo_time", "click"} if name == "exposures" else differing):
                 raise UserError(f"only one of {first.file.path} and {other.file.path} has {column}: both or none must")
+
+
+def _check_ids(table: InputTable) -> None:
+    """Ids may not be floating-point numbers: 9007199254740993 is none, and 7 and 7.0 would be one id."""
+    if table.file.facts["kind"] != "Parquet":
+        return
+    schema = pa.parquet.read_schema(table.file.path)
+    for column in (table.columns[name] for name in ("user_id", "article_id") if name in table.columns):
+        if column in schema.names and pa.types.is_floating(schema.field(column).type):
+            raise UserError(
+                f"column {column!r} of {table.file.path} holds ids as floating-point numbers, which not every id "
+                f"survives: write them as whole numbers or texts"
+            )
