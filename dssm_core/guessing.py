@@ -112,7 +112,7 @@ def _fits(canonical: str, values: Sequence[str]) -> bool:
     given = _given(values)
     if canonical in ("expo_time", "ctime"):
         return not len(given) or _are_times(given)
-    if canonical == "click":
+    if canonical in ("click", "history"):
         return bool(to_clicks(given)[1].all())
     if canonical == "split":
         return set(given.to_pylist()) <= set(SPLITS)

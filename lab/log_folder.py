@@ -50,7 +50,7 @@ def path_within(folder: Path, typed: str) -> Path:
         raise UserError(f"{typed} goes up by `..`: name one inside {folder}")
     try:
         path = (folder / typed).resolve(strict=True)
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):
         raise UserError(f"no such file: {typed} is not in {folder}") from None
     if not path.is_relative_to(folder):
         raise UserError(

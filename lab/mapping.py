@@ -26,6 +26,7 @@ _ALWAYS_SHOWN = {
 }
 _ROWS_SHOWN = 5
 _ROWS_LOOKED_AT = 200
+_MOST_LETTERS = 300
 _MOST_NAMED = 30
 
 
@@ -98,7 +99,9 @@ def _otherwise(label: str, options, key: str, **settings) -> object:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _preview(path: str, stamp: int, text: TextOptions) -> Preview:
     file = open_file(Path(path), text)
-    return Preview(file.names, first_rows(file, _ROWS_LOOKED_AT), file.facts)
+    # a field may hold a megabyte, and what is returned is kept
+    rows = [[field[:_MOST_LETTERS] for field in row] for row in first_rows(file, _ROWS_LOOKED_AT)]
+    return Preview(file.names, rows, file.facts)
 
 
 def _mapping(workspace: Workspace, table: str, preview: Preview) -> SavedMapping:

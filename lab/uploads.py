@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -39,8 +40,9 @@ def remove(copies: Iterable[Path]) -> None:
 def remove_abandoned(workspace: Workspace) -> None:
     """Remove the copies that no session has shown for a day, such as those of closed tabs."""
     for folder in _folder(workspace).glob("*/"):
-        if time.time() - folder.stat().st_mtime > _DAY:
-            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another session may be removing it
+            if time.time() - folder.stat().st_mtime > _DAY:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _folder(workspace: Workspace) -> Path:

@@ -159,6 +159,11 @@ def test_a_name_that_fits_is_not_taken_for_values_that_do_not():
     assert set(guess_columns("exposures", columns)) == {"user_id", "article_id"}
 
 
+def test_a_list_of_what_was_clicked_before_does_not_mark_rows_as_history():
+    columns = {"user": IDS, "item": IDS, "history": ["N55189 N42782", "N31739", ""]}
+    assert "history" not in guess_columns("exposures", columns)
+
+
 def test_the_only_column_of_times_and_the_only_one_of_flags_are_known_by_their_values():
     columns = {"user": IDS, "item": IDS, "when": ISO, "opened": FLAGS}
     guesses = guess_columns("exposures", columns)

@@ -352,6 +352,15 @@ def shared(name):
     return DATA / name
 
 
+def test_each_table_s_files_may_be_read_in_their_own_way(tmp_path, workspace):
+    log = write(tmp_path / "log.txt", [("user_id", "article_id"), ("u", "a")], ";")
+    users = write(tmp_path / "users.txt", [("user_id", "city, canton"), ("u", "Chur, GR")], "|")
+    texts = {"exposures": TextOptions(separator=";"), "users": TextOptions(separator="|")}
+    report = ingest(workspace, "generic", log, users=users, texts=texts)
+    assert load_dataset(workspace, report["dataset"]).users["city, canton"].tolist() == ["unknown", "Chur, GR"]
+    assert [report["files"][table][0]["separator"] for table in texts] == [";", "|"]
+
+
 def test_a_mapping_may_differ_by_table_and_leave_columns_out(tmp_path, workspace):
     log = write(tmp_path / "log.csv", [("uid", "item", "click", "split"), ("u", "a", "often", "left")], ",")
     users = write(tmp_path / "users.csv", [("reader", "city", "age"), ("u", "Chur", "30")], ",")
