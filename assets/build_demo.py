@@ -12,10 +12,11 @@ sys.path.insert(0, str(ROOT))
 
 from dssm_core.config import with_settings
 from dssm_core.demo import ingest_demo
+from dssm_core.manifest import write_manifest
 from dssm_core.pipeline import carry_out
 from dssm_core.presets import find_preset
 from dssm_core.runs import EventLog, Run, describe_run
-from dssm_core.workspace import BUNDLED, Workspace, write_manifest
+from dssm_core.workspace import BUNDLED, Workspace
 
 PRESETS = (
     "recommended",

@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from dssm_core.config import with_settings
 from dssm_core.demo import ingest_demo
+from dssm_core.manifest import write_manifest
 from dssm_core.pipeline import carry_out
 from dssm_core.presets import find_preset
 from dssm_core.runs import EventLog, Run, describe_run, list_runs, open_run
@@ -57,6 +58,7 @@ def make_runs(home: Path) -> None:
         described = read_json(folder / "config.json")
         described |= {"name": f"in_batch seed {seed}", "config": described["config"] | {"seed": seed}}
         write_json(copy / "config.json", described)
+        write_manifest(copy)
 
 
 def measure(home: Path) -> None:

@@ -13,13 +13,14 @@ from dssm_core.errors import UserError
 from dssm_core.evaluation import Evaluation, evaluate, save_evaluation
 from dssm_core.export import read_vectors
 from dssm_core.indexes import INDEXES, describe_index
+from dssm_core.manifest import checked, holds, write_manifest
 from dssm_core.misses import reasons_at
 from dssm_core.popularity import seen_clicks
 from dssm_core.recommender import Recommender
 from dssm_core.retrieval import VectorRecommender
 from dssm_core.runs import Run, describe_run, open_run, write_status
 from dssm_core.split import Split, make_split
-from dssm_core.workspace import Workspace, load_dataset, new_id, write_manifest
+from dssm_core.workspace import Workspace, load_dataset, new_id
 
 
 def evaluate_run(workspace: Workspace, run: Run, config: Config) -> Evaluation:
@@ -54,8 +55,9 @@ def keep_evaluation(workspace: Workspace, run: Run, config: Config, evaluation: 
     with workspace.whole_run_folder(run_id) as folder:
         describe_run(folder, run.dataset, config, name or f"{run.name}, {config.index.kind}", run.preset)
         for part in ("users.npz", "articles.npz", "weights.npz", "events.jsonl"):
-            if (run.folder / part).exists():
-                shutil.copy2(run.folder / part, folder / part)
+            if holds(run.folder, part):
+                with checked(run.folder, part) as path:
+                    shutil.copyfile(path, folder / part)
         save_evaluation(folder, replace(evaluation, held_out=held_out), facts, extra)
         write_status(folder, "finished")
         write_manifest(folder)

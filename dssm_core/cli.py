@@ -216,7 +216,8 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
 
 def _datasets(workspace: Workspace, options: argparse.Namespace) -> dict:
     keys = ("id", "name", "format", "exposures", "clicks", "users", "articles", "bundled")
-    return {"datasets": [{key: manifest[key] for key in keys} for manifest in workspace.datasets()]}
+    listed = [{key: manifest[key] for key in keys} for manifest in workspace.datasets()]
+    return {"datasets": listed, "damaged": workspace.damaged_datasets()}
 
 
 def _runs(workspace: Workspace, options: argparse.Namespace) -> dict:
@@ -417,7 +418,8 @@ def _human_ingest(result: dict) -> str:
 
 
 def _human_datasets(result: dict) -> str:
-    return _table(result["datasets"], ("id", "name", "exposures", "clicks", "users", "articles")) or "no datasets yet"
+    whole = _table(result["datasets"], ("id", "name", "exposures", "clicks", "users", "articles")) or "no datasets yet"
+    return "\n".join([whole, *result["damaged"].values()])
 
 
 def _human_runs(result: dict) -> str:

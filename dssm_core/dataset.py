@@ -36,6 +36,8 @@ class Exposures:
             if values.dtype != dtype or values.shape != self.user.shape:
                 expected, got = (np.dtype(dtype), self.user.shape), (values.dtype, values.shape)
                 raise ValueError(f"exposures.{name} must be {expected}, got {got}")
+        if self.user.ndim != 1 or any(values.shape != self.user.shape for values in self.extra.values()):
+            raise ValueError("all columns of exposures must be of one dimension and one length")
 
     def __len__(self) -> int:
         return len(self.user)
@@ -69,6 +71,8 @@ class Dataset:
         for table, key in ((self.users, "user_id"), (self.articles, "article_id")):
             if table[key].iloc[0] != "" or not table[key].is_unique:
                 raise ValueError(f"{key} must be unique and start with the unknown row ''")
+        if self.articles["ctime"].dtype != np.int64:
+            raise ValueError(f"ctime must be int64, got {self.articles['ctime'].dtype}")
         for name, rows, table in (
             ("user", self.exposures.user, self.users),
             ("article", self.exposures.article, self.articles),

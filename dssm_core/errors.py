@@ -1,10 +1,14 @@
-"""The one exception that people see."""
+"""The exceptions that people see."""
 
 from collections.abc import Iterable
 
 
 class UserError(Exception):
     """A mistake its user can mend: one plain sentence naming the offender, what was expected and what to do."""
+
+
+class Damaged(UserError):
+    """A file of the workspace that is not as it was written; it is told, and never loaded."""
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> UserError:

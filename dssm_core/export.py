@@ -11,6 +11,7 @@ from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError, unknown_name
 from dssm_core.export_readme import export_readme
 from dssm_core.indexes import save_index
+from dssm_core.manifest import checked, holds
 from dssm_core.runs import Run
 from dssm_core.workspace import write_json, written
 
@@ -43,12 +44,22 @@ def export_run(run: Run, dataset: Dataset, folder: Path, form: str = "") -> list
 
 
 def read_vectors(run: Run, side: str) -> Vectors | None:
-    """The vectors of `side` ("users" or "articles"), or None for a run without any."""
-    path = run.folder / f"{side}.npz"
-    if not path.exists():
+    """The vectors of `side` ("users" or "articles") of a finished run, or None for a run without any."""
+    name = f"{side}.npz"
+    if not holds(run.folder, name):
         return None
-    with np.load(path, allow_pickle=False) as arrays:
-        return arrays["rows"], arrays["vectors"]
+    with checked(run.folder, name) as path, np.load(path, allow_pickle=False) as arrays:
+        rows, vectors = arrays["rows"], arrays["vectors"]
+        if (
+            rows.dtype != np.int32
+            or vectors.dtype != np.float32
+            or vectors.ndim != 2
+            or rows.shape != vectors.shape[:1]
+        ):
+            raise ValueError("rows must be (n,) int32 and vectors (n, d) float32")
+        if not np.isfinite(vectors).all():
+            raise ValueError("vectors must be finite")
+        return rows, vectors
 
 
 def _parquet(run: Run, dataset: Dataset, recall: pd.DataFrame, folder: Path) -> list[Path]:

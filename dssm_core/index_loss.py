@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from dssm_core.config import Config, IndexConfig, with_settings
-from dssm_core.errors import UserError
+from dssm_core.errors import Damaged, UserError
 from dssm_core.export import read_vectors
 from dssm_core.indexes import INDEXES, Index, compare_with_exact
 from dssm_core.intervals import bootstrap_means
+from dssm_core.manifest import read_sealed, write_sealed
 from dssm_core.popularity import seen_clicks
 from dssm_core.retrieval import VectorRecommender
 from dssm_core.runs import Run
 from dssm_core.split import make_split
-from dssm_core.workspace import Workspace, load_dataset, read_json, write_json
+from dssm_core.workspace import Workspace, load_dataset
 
 _USERS = 2000
 _RESAMPLES = 1000
@@ -74,7 +75,7 @@ class IndexLoss:
             row = bench.measure(settings)
             known = self._known() | {row["setting"]: row}
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(self._path, {"manifest": self._manifest, "rows": known})
+            write_sealed(self._path, {"manifest": self._manifest, "rows": known})
             yield row
 
     @property
@@ -83,8 +84,11 @@ class IndexLoss:
 
     def _known(self) -> dict[str, dict]:
         """By setting; nothing where the run's files are not those that were measured."""
-        stored = read_json(self._path) if self._path.exists() else {}
-        return stored["rows"] if stored.get("manifest") == self._manifest else {}
+        try:
+            stored = read_sealed(self._path)
+        except Damaged:  # or not there: measured again
+            return {}
+        return stored["rows"] if stored["manifest"] == self._manifest else {}
 
 
 def _text(settings: tuple[str, ...]) -> str:

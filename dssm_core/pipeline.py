@@ -22,6 +22,7 @@ from dssm_core.false_negatives import FalseNegatives
 from dssm_core.features import make_features
 from dssm_core.health import health
 from dssm_core.indexes import INDEXES, describe_index
+from dssm_core.manifest import write_manifest
 from dssm_core.mining import EarlierRun
 from dssm_core.negatives import make_strategy
 from dssm_core.popularity import later_clicks, seen_clicks
@@ -30,10 +31,11 @@ from dssm_core.recommender import Recommender
 from dssm_core.retrieval import VectorRecommender
 from dssm_core.runs import Run, describe_run, write_status
 from dssm_core.split import Split, make_split
+from dssm_core.stored_files import written
 from dssm_core.train_counts import TrainCounts, count_train
 from dssm_core.training import Learner, Trained, train
 from dssm_core.training_data import TrainingData
-from dssm_core.workspace import Workspace, load_dataset, write_manifest, written
+from dssm_core.workspace import Workspace, load_dataset
 
 
 def carry_out(workspace: Workspace, run: Run, report: Callable[[dict], None]) -> None:

@@ -11,18 +11,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Literal
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
 
 from dssm_core.config import Config, flatten, unflatten
-from dssm_core.errors import UserError
-from dssm_core.workspace import Workspace, new_id, read_json, write_json, written
+from dssm_core.errors import Damaged, UserError
+from dssm_core.manifest import MANIFEST, check_whole, checked
+from dssm_core.stored_files import check_own, is_there, open_file, read_as, read_json, read_text, write_json, written
+from dssm_core.workspace import Workspace, new_id
 
 ACTIVE = ("queued", "running")
 
@@ -31,10 +34,25 @@ VERSION = 2
 
 _GRACE_SECONDS = 10.0
 
+_TAIL_BYTES = 64 << 10
+"""Of the end of a log, in which its last lines are looked for."""
+
+LATEST = 32_503_680_000
+"""The year 3000, in Unix seconds."""
+
+_NUMBER = (int, float)
+_READ: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "stage": {"stage": str},
+    "step": {"step": _NUMBER, "steps": _NUMBER, "time": _NUMBER},
+    "epoch": {"epoch": _NUMBER, "epochs": _NUMBER},
+}
+"""What is read of the events of each type."""
+
 
 @dataclass(frozen=True)
 class RunState:
-    """How a run is doing: queued, running, finished, failed, cancelled, interrupted; `progress` of training 0..1."""
+    """How a run is doing: queued, running, finished, failed, cancelled, interrupted, or damaged: its files are not as
+    they were written; `progress` of training 0..1."""
 
     state: str
     reason: str = ""
@@ -58,46 +76,65 @@ class Run:
         return hash(self.folder)
 
     @cached_property
-    def _described(self) -> dict:
-        return read_json(self.folder / "config.json")
+    def _described(self) -> "_Description":
+        """What config.json says; of a run whose config.json is damaged, next to nothing."""
+        try:
+            return read_as(self.folder / "config.json", _Description)
+        except Damaged as error:
+            return _Description(name=self.id, config={}, damage=str(error))
 
     @property
     def name(self) -> str:
         """Its label."""
-        return self._described["name"]
+        return self._described.name
 
     @property
     def dataset(self) -> str:
         """Id of its dataset."""
-        return self._described["dataset"]
+        return self._described.dataset
 
     @property
     def preset(self) -> str:
         """The preset it started from, or ""."""
-        return self._described["preset"]
+        return self._described.preset
 
     @property
     def model(self) -> str:
         """two_tower, or the baseline's name."""
-        return self._described["config"].get("model", "two_tower")
+        return str(self._described.config.get("model", "two_tower"))
 
     @property
     def created(self) -> float:
         """When it was made, Unix seconds."""
-        return self._described["created"]
+        return self._described.created
 
     @cached_property
     def config(self) -> Config:
-        """All its knobs; a UserError for a config that this version does not know."""
-        return unflatten(self._described["config"])
+        """All its knobs; a UserError for a config that is damaged, or that this version does not know."""
+        if self._described.damage:
+            raise Damaged(self._described.damage)
+        return unflatten(self._described.config)
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with its files, in a sentence, or ""; large ones are looked into when they are read."""
+        try:
+            check_own(self.folder)
+            if is_there(self.folder / MANIFEST):
+                check_whole(self.folder)
+        except Damaged as error:
+            return str(error)
+        return self._described.damage
 
     @cached_property
     def problem(self) -> str:
         """Why this version cannot read the run, or ""."""
-        if self._described.get("version", 1) < VERSION:
+        if self._described.damage:
+            return ""
+        if self._described.version < VERSION:
             return "it was made by an earlier version, whose files lack what is shown of a run: train it again"
         try:
-            unflatten(self._described["config"])
+            unflatten(self._described.config)
         except UserError as error:
             return f"its config is not of this version ({error}): train it again"
         return ""
@@ -105,18 +142,26 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether it is whole, and readable."""
-        return (self.folder / "manifest.json").exists() and not self.problem
+        return is_there(self.folder / MANIFEST) and not self.problem and not self.damage
 
     def state(self) -> RunState:
         """What it is doing, or how it ended."""
+        if damage := self.damage:
+            return RunState("damaged", damage)
         if self.problem:
             return RunState("failed", self.problem)
+        try:
+            return self._state()
+        except Damaged as error:
+            return RunState("damaged", str(error))
+
+    def _state(self) -> RunState:
         if self.finished:
             return RunState("finished", progress=1.0)
         running = is_locked(self.folder)
-        status = read_json(self.folder / "status.json")
-        if status["state"] in ("failed", "cancelled"):
-            return RunState(status["state"], status["reason"])
+        status = read_as(self.folder / "status.json", Status)
+        if status.state in ("failed", "cancelled"):
+            return RunState(status.state, status.reason)
         if self.finished:  # in the moment since the first look
             return RunState("finished", progress=1.0)
         if not running:
@@ -124,44 +169,82 @@ class Run:
                 "interrupted", "the run's process ended without a word: it was killed, or the machine stopped"
             )
         # a run is finished once its manifest says so, and until then still at work
-        return _progress("queued" if status["state"] == "queued" else "running", self.events())
+        return _progress("queued" if status.state == "queued" else "running", self.events())
 
     def events(self) -> list[dict]:
-        """Everything it reported so far, in order; a torn last line is left out."""
+        """Everything it reported so far, in order; what is no whole event, such as a torn last line, is left out."""
         path = self.folder / "events.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        if not is_there(path):
+            return []
+        if self.finished:
+            with checked(self.folder, path.name):
+                lines = read_text(path).splitlines()
+        else:
+            lines = read_text(path).splitlines()
         return [event for event in map(_parsed, lines) if event]
 
     def metrics(self) -> dict:
         """metrics.json; a UserError if the run is not finished."""
-        return read_json(self._whole("metrics.json"))
+        with self._whole("metrics.json") as path:
+            return read_json(path)
 
     def recall(self) -> pd.DataFrame:
         """recall.parquet: a row for each place of each recall list."""
-        return pd.read_parquet(self._whole("recall.parquet"))
+        with self._whole("recall.parquet") as path:
+            return pd.read_parquet(path)
 
     def held_out(self) -> pd.DataFrame:
         """held_out.parquet: a row for each held-out click."""
-        return pd.read_parquet(self._whole("held_out.parquet"))
+        with self._whole("held_out.parquet") as path:
+            return pd.read_parquet(path)
 
     def per_user(self) -> pd.DataFrame:
         """per_user.parquet: a row for each evaluated user."""
-        return pd.read_parquet(self._whole("per_user.parquet"))
+        with self._whole("per_user.parquet") as path:
+            return pd.read_parquet(path)
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines of its log."""
         path = self.folder / "log.txt"
-        if not path.exists():
+        if not is_there(path):
             return ""
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return "".join(deque(file, lines))
+        try:
+            with open_file(path) as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+                text = file.read().decode(errors="replace")
+        except Damaged:
+            return ""
+        return "".join(text.splitlines(keepends=True)[-lines:])
 
-    def _whole(self, name: str) -> Path:
-        if not self.finished:
-            raise UserError(
-                f"run {self.id} is {self.state().state}: it has no {name.split('.')[0]} until it is finished"
-            )
-        return self.folder / name
+    def _whole(self, name: str) -> AbstractContextManager[Path]:
+        if self.finished:
+            return checked(self.folder, name)
+        if damage := self.damage:
+            raise Damaged(damage)
+        raise UserError(f"run {self.id} is {self.state().state}: it has no {name.split('.')[0]} until it is finished")
+
+
+class _Description(BaseModel):
+    """config.json. `damage`: why it could not be read."""
+
+    model_config = ConfigDict(strict=True)
+
+    version: int = 1
+    dataset: str = ""
+    name: str
+    preset: str = ""
+    created: float = Field(0.0, ge=0, le=LATEST)
+    config: dict[str, Any]
+    damage: str = Field("", exclude=True)
+
+
+class Status(BaseModel):
+    """status.json, of a run or a sweep: what its process last said of itself."""
+
+    model_config = ConfigDict(strict=True)
+
+    state: Literal["queued", "running", "finished", "failed", "cancelled"]
+    reason: str
 
 
 class EventLog:
@@ -308,10 +391,17 @@ def _gone_within(folder: Path, seconds: float) -> bool:
 
 
 def _parsed(line: str) -> dict | None:
+    """The event in a line, or None where it holds none, or one that lacks what is read of its type."""
     try:
-        return json.loads(line)
-    except json.JSONDecodeError:
+        event = json.loads(line)
+        json.dumps(event, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         return None
+    if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+        return None
+    return (
+        event if all(isinstance(event.get(key), form) for key, form in _READ.get(event["type"], {}).items()) else None
+    )
 
 
 def _progress(state: str, events: list[dict]) -> RunState:

@@ -1,19 +1,37 @@
-"""Files of the workspace: written beside, forced to the disk and renamed, so that each is there whole or not at all."""
+"""Files of the workspace: each is written beside, forced to the disk and renamed, so that it is whole or not there.
 
+What is read may be anything: cut short, from elsewhere, a link, a pipe, as large as the disk. It is told as Damaged.
+"""
+
+import errno
 import fcntl
 import json
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
-from dssm_core.errors import UserError
+from pydantic import BaseModel, ValidationError
+
+from dssm_core.errors import Damaged, UserError
+
+Form = TypeVar("Form", bound=BaseModel)
 
 _UNFINISHED, _DELETED = ".new-", ".deleted-"
 """What the names of folders start with that are not yet, or no more, the workspace's."""
+
+_MOST_BYTES = 64 << 20
+"""Of a file that is read whole as text; the largest that a run of years writes has a tenth of it."""
+
+_REMEDIES = {
+    "datasets": ("dataset", "delete it and ingest its log again"),
+    "runs": ("run", "delete it and train it again"),
+    "sweeps": ("sweep", "forget it and start it again"),
+}
 
 
 @contextmanager
@@ -43,8 +61,90 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The JSON in a file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """The JSON in a file of the workspace; Damaged where there is none."""
+    try:
+        value = json.loads(read_text(path))
+        json.dumps(value, ensure_ascii=False).encode()  # halves of surrogate pairs, which nothing can show
+    except (ValueError, RecursionError):
+        raise damaged(path, "holds no JSON that could be read") from None
+    return value
+
+
+def read_as(path: Path, form: type[Form]) -> Form:
+    """The JSON in a file of the workspace, of a given form; Damaged where it is of another."""
+    try:
+        return form.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "its value"
+        raise damaged(path, f"holds something else than expected: {where}: {first['msg']}") from None
+
+
+def read_text(path: Path) -> str:
+    """The text (UTF-8) of a file of the workspace; Damaged where it cannot be read, or is too long to be ours."""
+    with open_file(path) as file:
+        if os.fstat(file.fileno()).st_size > _MOST_BYTES:
+            raise damaged(path, f"has more than {_MOST_BYTES >> 20} MiB, which this program never writes")
+        content = file.read()
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise damaged(path, "is not UTF-8") from None
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file of the workspace to read. Damaged where that fails, also later, and for a link, a folder or a device.
+
+    A link may lead elsewhere.
+    """
+    try:
+        # without waiting: a named pipe would keep the reader until somebody writes
+        with open(path, "rb", opener=lambda name, way: os.open(name, way | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise damaged(path, "is no file")
+            yield file
+    except OSError as error:
+        raise damaged(path, _told(error)) from None
+
+
+def check_own(folder: Path) -> None:
+    """Raise Damaged for a folder that is a link: what it leads to is not the workspace's."""
+    if folder.is_symlink():
+        raise damaged(folder / "it", "is a link, and only folders of the workspace itself are read")
+
+
+def is_there(path: Path) -> bool:
+    """Whether a folder has such a name, whatever it names; True too where that is not to be found out."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def damaged(path: Path, what: str) -> Damaged:
+    """The error for a file of a dataset, run or sweep: `what` goes after its name, and what to do follows."""
+    kind, remedy = _REMEDIES.get(path.parent.parent.name, ("folder", "delete it"))
+    return Damaged(f"{kind} {final_name(path.parent)} is damaged: {path.name} {what}; {remedy}")
+
+
+def _told(error: OSError) -> str:
+    """Why a file could not be opened or read, to go after its name."""
+    if isinstance(error, FileNotFoundError):
+        return "is missing"
+    if isinstance(error, IsADirectoryError):
+        return "is no file"
+    if error.errno == errno.ELOOP:
+        return "is a link"
+    return f"cannot be read: {error.strerror or error}"
+
+
+def final_name(folder: Path) -> str:
+    """The name of a folder, or the one that it will have once it is whole."""
+    return folder.name.removeprefix(_UNFINISHED)
 
 
 @contextmanager

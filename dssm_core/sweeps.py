@@ -6,17 +6,32 @@ A sweep is a process of its own that starts its runs when their turn comes; like
 import time
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from dssm_core.config import Config, flatten, unflatten, with_settings
 from dssm_core.earlier import first_stage
-from dssm_core.errors import UserError
+from dssm_core.errors import Damaged, UserError
 from dssm_core.presets import find_preset
 from dssm_core.readiness import check
-from dssm_core.runs import ACTIVE, Run, RunState, held_lock, is_locked, start_process, stop_process, write_status
+from dssm_core.runs import (
+    ACTIVE,
+    LATEST,
+    Run,
+    RunState,
+    Status,
+    held_lock,
+    is_locked,
+    start_process,
+    stop_process,
+    write_status,
+)
 from dssm_core.split import make_split
+from dssm_core.stored_files import check_own, is_there, read_as, write_json
 from dssm_core.subsampling import keep_probability
 from dssm_core.train_counts import TrainCounts, count_train
-from dssm_core.workspace import Workspace, load_dataset, new_id, read_json, write_json
+from dssm_core.workspace import Workspace, load_dataset, new_id
 
 DEFAULT_EPOCHS = 16
 """Without a budget of its own a sweep's runs see each train click so many times."""
@@ -37,40 +52,45 @@ class Sweep:
         return hash(self.folder)
 
     @cached_property
-    def _described(self) -> dict:
-        return read_json(self.folder / "sweep.json")
+    def _described(self) -> "_Description":
+        """What sweep.json says; of a sweep whose sweep.json is damaged, next to nothing."""
+        try:
+            return read_as(self.folder / "sweep.json", _Description)
+        except Damaged as error:
+            return _Description(name=self.id, damage=str(error))
 
     @property
     def name(self) -> str:
         """Its label."""
-        return self._described["name"] or ", ".join(self._described["presets"])
+        return self._described.name or ", ".join(self._described.presets)
 
     @property
     def dataset(self) -> str:
         """Id of its dataset."""
-        return self._described["dataset"]
+        return self._described.dataset
 
     @property
     def jobs(self) -> int:
         """How many runs are at work at once."""
-        return self._described["jobs"]
+        return self._described.jobs
 
     @property
     def positives(self) -> int:
         """How many positives each run is to see."""
-        return self._described["positives"]
+        return self._described.positives
 
     @property
     def created(self) -> float:
         """When it was made, Unix seconds."""
-        return self._described["created"]
+        return self._described.created
 
     @property
     def planned(self) -> list[dict]:
         """One dict a run: preset, seed, config (dotted keys), positives (that it sees) and run: its id, "" before its
         turn."""
         started = self._started()
-        return [{**plan, "run": started.get(str(place), "")} for place, plan in enumerate(self._described["planned"])]
+        planned = [plan.model_dump() for plan in self._described.planned]
+        return [{**plan, "run": started.get(str(place), "")} for place, plan in enumerate(planned)]
 
     def runs(self) -> list[Run]:
         """Those that were started and not deleted since."""
@@ -79,12 +99,21 @@ class Sweep:
 
     def state(self) -> RunState:
         """What it is doing, or how it ended; `stage` says how many of its runs are done, `eta_s` when all will be."""
-        status, planned = read_json(self.folder / "status.json"), len(self.planned)
+        try:
+            check_own(self.folder)
+            return self._state(read_as(self.folder / "status.json", Status))
+        except Damaged as error:
+            return RunState("damaged", str(error))
+
+    def _state(self, status: Status) -> RunState:
+        if self._described.damage:
+            raise Damaged(self._described.damage)
+        planned = len(self.planned)
         states = [run.state() for run in self.runs()]
         done = sum(state.state not in ACTIVE for state in states)
         stage = f"{done} of {planned} runs"
-        if status["state"] not in ACTIVE:
-            return RunState(status["state"], status["reason"], stage, progress=done / planned)
+        if status.state not in ACTIVE:
+            return RunState(status.state, status.reason, stage, progress=done / planned)
         if not is_locked(self.folder):
             return RunState("interrupted", "the sweep's process ended without a word", stage, progress=done / planned)
         progress = (done + sum(state.progress or 0 for state in states if state.state in ACTIVE)) / planned
@@ -97,7 +126,35 @@ class Sweep:
 
     def _started(self) -> dict[str, str]:
         path = self.folder / "started.json"
-        return read_json(path) if path.exists() else {}
+        return read_as(path, _Started).root if is_there(path) else {}
+
+
+class _Planned(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    preset: str
+    seed: int
+    config: dict[str, Any]
+    positives: int | None
+
+
+class _Description(BaseModel):
+    """sweep.json. `damage`: why it could not be read."""
+
+    model_config = ConfigDict(strict=True)
+
+    dataset: str = ""
+    name: str
+    presets: list[str] = []
+    positives: int = 0
+    jobs: int = Field(1, ge=1)
+    created: float = Field(0.0, ge=0, le=LATEST)
+    planned: list[_Planned] = Field([], min_length=1)
+    damage: str = Field("", exclude=True)
+
+
+class _Started(RootModel[dict[str, str]]):
+    """started.json: the id of the run that carries out each plan, by the plan's place."""
 
 
 def start_sweep(

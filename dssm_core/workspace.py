@@ -1,11 +1,10 @@
-"""The folder that holds datasets and runs. Files are written beside and renamed; nothing is ever unpickled."""
+"""The folder that holds datasets and runs. What is read is checked first, and nothing is ever unpickled."""
 
-import hashlib
 import os
+import re
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dssm_core.dataset import Dataset, Exposures
-from dssm_core.errors import UserError
+from dssm_core.errors import Damaged, UserError
 from dssm_core.exposure_writer import MAIN_COLUMNS, exposures_written
-from dssm_core.stored_files import delete_folder, make_folder, read_json, whole_folder, write_json, written
+from dssm_core.manifest import MANIFEST, check_whole, checked, read_manifest, write_manifest
+from dssm_core.stored_files import delete_folder, is_there, make_folder, read_json, whole_folder, write_json, written
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "demo"
 """The workspace that ships with the project: a small demo dataset and its finished runs, read only."""
 
-_NOT_IN_MANIFEST = ("manifest.json", "lock", "pid", "log.txt")
-"""What belongs to a run's process rather than to the run."""
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,119}")
+"""What folders of datasets, runs and sweeps are called; others are not this program's."""
 
 EXPOSURES = "exposures.parquet"
 """The file of a dataset's exposures."""
@@ -32,16 +32,6 @@ EXPOSURES = "exposures.parquet"
 def new_id() -> str:
     """A fresh id: the time (UTC, to the second) and six random hex digits; sorts by time."""
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
-
-
-def write_manifest(folder: Path, **facts: Any) -> None:
-    """Write manifest.json, which makes the folder whole: `facts` and the sha256 and size of every other file."""
-    files = {
-        path.name: {"sha256": hashlib.file_digest(path.open("rb"), "sha256").hexdigest(), "bytes": path.stat().st_size}
-        for path in sorted(folder.iterdir())
-        if path.is_file() and not path.name.startswith(".") and path.name not in _NOT_IN_MANIFEST
-    }
-    write_json(folder / "manifest.json", {**facts, "files": files})
 
 
 class Workspace:
@@ -56,7 +46,22 @@ class Workspace:
 
     def datasets(self) -> list[dict]:
         """The manifest of every whole dataset, newest first; bundled ones last and marked `bundled`."""
-        return [manifest for root in self._roots for manifest in self._manifests(root / "datasets")]
+        found = []
+        for folder in self._dataset_folders():
+            with suppress(Damaged):
+                check_whole(folder)
+                found.append({**read_manifest(folder), "id": folder.name, "bundled": self.is_bundled(folder)})
+        return found
+
+    def damaged_datasets(self) -> dict[str, str]:
+        """What is wrong with each dataset that cannot be read, in a sentence, by its id."""
+        found = {}
+        for folder in self._dataset_folders():
+            try:
+                check_whole(folder)
+            except Damaged as error:
+                found[folder.name] = str(error)
+        return found
 
     def dataset_folder(self, dataset_id: str) -> Path:
         """The folder of a dataset; a UserError names an id that is not there and lists those that are."""
@@ -77,7 +82,7 @@ class Workspace:
     def run_folder(self, run_id: str) -> Path:
         """The folder of a run, whole or not; a UserError names an id that is not there."""
         folder = self._find("runs", run_id)
-        if not (folder / "config.json").exists():
+        if not _is_run(folder):
             raise UserError(f"run {run_id} was never started: its folder {folder} holds no config.json, so remove it")
         return folder
 
@@ -91,13 +96,11 @@ class Workspace:
 
     def run_folders(self) -> list[Path]:
         """Folders of all runs, newest first; bundled ones last."""
-        return [
-            folder for root in self._roots for folder in _folders(root / "runs") if (folder / "config.json").exists()
-        ]
+        return [folder for root in self._roots for folder in _folders(root / "runs") if _is_run(folder)]
 
     def sweep_folders(self) -> list[Path]:
         """Folders of all sweeps, newest first."""
-        return [folder for folder in _folders(self.home / "sweeps") if (folder / "sweep.json").exists()]
+        return [folder for folder in _folders(self.home / "sweeps") if is_there(folder / "sweep.json")]
 
     def sweep_folder(self, sweep_id: str) -> Path:
         """The folder of a sweep; a UserError names an id that is not there."""
@@ -119,10 +122,8 @@ class Workspace:
         """Whether a folder ships with the project and must be left as it is."""
         return not folder.is_relative_to(self.home)
 
-    def _manifests(self, parent: Path) -> Iterator[dict]:
-        for folder in _folders(parent):
-            if (folder / "manifest.json").exists():
-                yield {**read_json(folder / "manifest.json"), "id": folder.name, "bundled": self.is_bundled(folder)}
+    def _dataset_folders(self) -> list[Path]:
+        return [folder for root in self._roots for folder in _folders(root / "datasets")]
 
     def _find(self, kind: str, wanted: str) -> Path:
         for root in self._roots:
@@ -137,16 +138,19 @@ class Workspace:
         delete_folder(folder)
 
 
+def _is_run(folder: Path) -> bool:
+    """Whether a run was started there; one that lost a file is still one."""
+    return is_there(folder / "config.json") or is_there(folder / MANIFEST)
+
+
 def _folders(parent: Path) -> list[Path]:
+    """The folders that this program may have made, by name, descending; links to folders too, which are then told."""
     try:
-        paths = [path for path in parent.iterdir() if path.is_dir() and not path.name.startswith(".")]
+        return sorted((path for path in parent.iterdir() if _ID.fullmatch(path.name) and path.is_dir()), reverse=True)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    except PermissionError:
-        raise UserError(
-            f"cannot look into {parent}: its permissions forbid it; choose another --home or $DSSM_HOME"
-        ) from None
-    return sorted(paths, reverse=True)
+    except OSError as error:
+        raise UserError(f"cannot look into {parent}: {error.strerror}; choose another --home or $DSSM_HOME") from None
 
 
 def save_dataset(folder: Path, dataset: Dataset) -> None:
@@ -172,26 +176,23 @@ def finish_dataset(folder: Path, users: pa.Table, articles: pa.Table, report: di
 
 
 def load_dataset(workspace: Workspace, dataset_id: str) -> Dataset:
-    """Read a whole dataset back; a UserError names one that is unknown or unfinished."""
+    """Read a whole dataset back; a UserError names one that is unknown or damaged."""
     folder = workspace.dataset_folder(dataset_id)
-    if not (folder / "manifest.json").exists():
-        raise UserError(f"dataset {dataset_id} was not finished: ingest it again")
-    manifest = read_json(folder / "manifest.json")
-    table = pd.read_parquet(folder / EXPOSURES)
+    manifest = read_manifest(folder)
+    facts = [manifest[name] for name in ("name", "format", "timezone")]
+    with checked(folder, "report.json") as path:
+        report = read_json(path)
+    users, articles = (_profiles(folder, name) for name in ("users.parquet", "articles.parquet"))
+    with checked(folder, EXPOSURES) as path:
+        return Dataset(dataset_id, *facts, _exposures(pd.read_parquet(path)), users, articles, report)
+
+
+def _exposures(table: pd.DataFrame) -> Exposures:
     columns = {name: table.pop(name).to_numpy() if name in table else None for name in MAIN_COLUMNS}
-    extra = {name: np.asarray(table[name]) for name in table}
-    return Dataset(
-        dataset_id,
-        manifest["name"],
-        manifest["format"],
-        manifest["timezone"],
-        Exposures(**columns, extra=extra),
-        _read_whole(folder / "users.parquet"),
-        _read_whole(folder / "articles.parquet"),
-        read_json(folder / "report.json"),
-    )
+    return Exposures(**columns, extra={name: np.asarray(table[name]) for name in table})
 
 
-def _read_whole(path: Path) -> pd.DataFrame:
+def _profiles(folder: Path, name: str) -> pd.DataFrame:
     """A table each of whose columns is in one piece: rows are taken from it far faster than from many."""
-    return pq.read_table(path).combine_chunks().to_pandas()
+    with checked(folder, name) as path:
+        return pq.read_table(path).combine_chunks().to_pandas()

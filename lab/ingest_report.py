@@ -5,9 +5,11 @@ from pathlib import Path
 import streamlit as st
 
 from dssm_core.dataset import Dataset
+from dssm_core.manifest import checked, holds
 from dssm_core.workspace import Workspace
 from lab import data_figures, frame, set_aside_rows, words
 
+_ROWS = "set_aside.parquet"
 _PAGE_ROWS = 200
 _TIMES = {"exposures": "expo_time", "articles": "ctime"}
 """The column of times of a table."""
@@ -21,9 +23,12 @@ def show(workspace: Workspace, dataset: Dataset) -> None:
     for column, (table, counts) in zip(st.columns(2), tables.items(), strict=False):
         with column:
             _show_table(dataset.report, table, counts)
-    rows = workspace.dataset_folder(dataset.id) / "set_aside.parquet"
-    if set_aside_rows.count(rows):
-        _show_rows(rows, dataset.id)
+    folder = workspace.dataset_folder(dataset.id)
+    if holds(folder, _ROWS):
+        with checked(folder, _ROWS) as path:
+            total = set_aside_rows.count(path)
+        if total:
+            _show_rows(path, total, dataset.id)
 
 
 def table_counts(report: dict) -> dict[str, dict]:
@@ -52,9 +57,8 @@ def _show_table(report: dict, table: str, counts: dict) -> None:
         st.caption(words.as_markdown(told))
 
 
-def _show_rows(path: Path, dataset_id: str) -> None:
+def _show_rows(path: Path, total: int, dataset_id: str) -> None:
     """The rows themselves, a page at a time: a big log sets millions aside."""
-    total = set_aside_rows.count(path)
     with st.expander(f"The {words.counted(total, 'row')} set aside, of all tables"):
         pages = -(-total // _PAGE_ROWS)
         page = st.number_input(f"Page, of {pages:,}", 1, pages, 1, key=f"page {dataset_id}") if pages > 1 else 1
@@ -63,7 +67,7 @@ def _show_rows(path: Path, dataset_id: str) -> None:
         st.download_button(
             "Download them all as CSV",
             # made only when it is asked for
-            lambda: set_aside_rows.as_csv(path),
+            lambda: _as_csv(path.parent),
             "set-aside.csv",
             "text/csv",
             icon=":material/download:",
@@ -76,3 +80,8 @@ def _show_rows(path: Path, dataset_id: str) -> None:
                     f"{set_aside_rows.MOST_BYTES >> 20} MB: a spreadsheet takes no more. All of them are in {path}"
                 )
             )
+
+
+def _as_csv(folder: Path) -> bytes:
+    with checked(folder, _ROWS) as path:
+        return set_aside_rows.as_csv(path)

@@ -14,9 +14,11 @@ from dssm_core.config import Config, flatten
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.export import Vectors, read_vectors
+from dssm_core.manifest import MANIFEST
 from dssm_core.readers import Readers
 from dssm_core.runs import Run
 from dssm_core.split import Split, make_split
+from dssm_core.stored_files import is_there
 from dssm_core.workspace import Workspace
 from lab import words
 
@@ -105,10 +107,12 @@ def left_out(space: Workspace, finished: list[Run], wanted: list[str]) -> list[s
 
 def _why_left_out(space: Workspace, run_id: str) -> str:
     try:
-        state = runs.open_run(space, run_id).state().state
+        state = runs.open_run(space, run_id).state()
     except UserError:
         return f"Run {run_id} is not in this workspace: it was deleted, or belongs to another."
-    return f"Run {run_id} is {words.STATES[state][0]}, so it has nothing to show here yet."
+    if state.state == "damaged":
+        return f"{state.reason}."
+    return f"Run {run_id} is {words.STATES[state.state][0]}, so it has nothing to show here yet."
 
 
 def stamps(some: list[Run]) -> tuple[str, ...]:
@@ -123,8 +127,8 @@ def split_key(config: Config) -> str:
 
 def stamp(folder: Path) -> str:
     """A text that changes with a dataset's or run's files: what a cache of something read from them is keyed on."""
-    manifest = folder / "manifest.json"
-    return f"{folder} {manifest.stat().st_mtime_ns if manifest.exists() else 0}"
+    manifest = folder / MANIFEST
+    return f"{folder} {manifest.lstat().st_mtime_ns if is_there(manifest) else 0}"
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the dataset …")

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dssm_core.canonical import CANONICAL
-from dssm_core.errors import UserError
+from dssm_core.errors import Damaged, UserError
 from dssm_core.stored_files import read_json, write_json
 from dssm_core.workspace import Workspace
 
@@ -41,7 +41,7 @@ def saved_mapping(workspace: Workspace, table: str, names: tuple[str, ...]) -> S
         mapping = SavedMapping(**read_json(path))
         fits = set(mapping.columns) <= set(CANONICAL[table]) and set(mapping.columns.values()) <= {"", *names}
         fits = fits and isinstance(mapping.click, str)
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (Damaged, TypeError, AttributeError):
         fits = False
     if not fits:
         raise UserError(f"the mapping kept in {path} does not fit these columns and is ignored: remove the file")

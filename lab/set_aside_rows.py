@@ -15,8 +15,8 @@ _BATCH_ROWS = 1 << 16
 
 
 def count(path: Path) -> int:
-    """How many rows there are; 0 without the file."""
-    return pq.read_metadata(path).num_rows if path.exists() else 0
+    """How many rows there are."""
+    return pq.read_metadata(path).num_rows
 
 
 def rows(path: Path, first: int, number: int) -> pd.DataFrame:

@@ -92,7 +92,8 @@ def show_ended(workspace: Workspace) -> None:
         return
     st.subheader("Sweeps")
     for sweep in ended:
-        state, runs = sweep.state(), [run for run in sweep.runs() if run.finished]
+        state = sweep.state()
+        runs = [run for run in sweep.runs() if run.finished] if state.state != "damaged" else []
         with st.container(horizontal=True, vertical_alignment="center"):
             text, colour, icon = words.STATES[state.state]
             st.badge(text, icon=icon, color=colour)

@@ -18,6 +18,7 @@ STATES = {
     "failed": ("failed", "red", ":material/error:"),
     "cancelled": ("cancelled", "gray", ":material/cancel:"),
     "interrupted": ("interrupted", "orange", ":material/power_off:"),
+    "damaged": ("damaged", "red", ":material/broken_image:"),
 }
 """A run's state → (words, badge colour, icon)."""
 

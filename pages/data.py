@@ -15,6 +15,7 @@ def main() -> None:
     workspace = frame.start("Data")
     st.title("Data")
     bring(workspace)
+    show_damaged(workspace)
     manifest = choose_dataset(workspace)
     if manifest is None:
         frame.empty("No dataset yet. Make a demo log above: it takes seconds.")
@@ -59,6 +60,17 @@ def tell_outcome(made: dict | None) -> None:
         st.page_link("pages/train.py", label="Train on it", icon=":material/model_training:")
     if reading.was_cancelled():
         st.info("Cancelled: nothing of it was kept.", icon=":material/cancel:")
+
+
+def show_damaged(workspace: Workspace) -> None:
+    """What is wrong with each dataset that cannot be read, and a way to be rid of it."""
+    for dataset_id, reason in workspace.damaged_datasets().items():
+        st.error(words.as_markdown(reason), icon=":material/broken_image:")
+        if not workspace.is_bundled(workspace.dataset_folder(dataset_id)) and st.button(
+            f"Delete the damaged dataset {words.as_markdown(dataset_id)}", icon=":material/delete:"
+        ):
+            workspace.delete_dataset(dataset_id)
+            st.rerun()
 
 
 def choose_dataset(workspace: Workspace) -> dict | None:

@@ -303,7 +303,7 @@ def show_rival(workspace: Workspace, run: Run) -> None:
 
 def show_end(run: Run, state: RunState) -> None:
     """How a run ended that did not finish, with the end of its log."""
-    if state.state == "failed":
+    if state.state in ("failed", "damaged"):
         st.error(words.as_markdown(state.reason or "It failed without a word."), icon=":material/error:")
     elif state.state == "interrupted":
         st.warning(words.as_markdown(state.reason), icon=":material/power_off:")

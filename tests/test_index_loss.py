@@ -5,8 +5,8 @@ from dssm_core.compare import unlike
 from dssm_core.config import with_settings
 from dssm_core.errors import UserError
 from dssm_core.index_loss import SETTINGS, IndexLoss
+from dssm_core.manifest import read_sealed, write_sealed
 from dssm_core.runs import Run, list_runs, open_run
-from dssm_core.workspace import read_json, write_json
 
 K = 20
 
@@ -40,9 +40,9 @@ def test_what_was_measured_is_kept_and_what_is_missing_is_made_up_for(trained, m
     loss = IndexLoss(trained, open_run(trained, "taught"), K)
     assert loss.rows() == measured
     path = trained.home / "index_loss" / f"taught-{K}.json"
-    stored = read_json(path)
+    stored = read_sealed(path)
     gone = stored["rows"].pop("ivf probes=8")
-    write_json(path, stored)
+    write_sealed(path, stored)
     assert len(loss.rows()) == len(SETTINGS) - 1
     again = {row["setting"]: row for row in loss.measure()}
     assert again["ivf probes=8"]["recall"] == gone["recall"]
@@ -51,10 +51,10 @@ def test_what_was_measured_is_kept_and_what_is_missing_is_made_up_for(trained, m
 
 def test_measurements_of_another_run_under_the_same_name_are_not_taken(trained, measured):
     path = trained.home / "index_loss" / f"taught-{K}.json"
-    stored = read_json(path)
-    write_json(path, {**stored, "manifest": "another"})
+    stored = read_sealed(path)
+    write_sealed(path, {**stored, "manifest": "another"})
     assert IndexLoss(trained, open_run(trained, "taught"), K).rows() == []
-    write_json(path, stored)
+    write_sealed(path, stored)
 
 
 @pytest.mark.parametrize(("k", "message"), [(0, "bad value 0 for k"), (5000, "lists of up to")])

@@ -1,6 +1,7 @@
 import fcntl
 import json
 import os
+import shutil
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ import pytest
 from dssm_core import child
 from dssm_core.config import Config, with_settings
 from dssm_core.errors import UserError
+from dssm_core.manifest import write_manifest
 from dssm_core.presets import find_preset
 from dssm_core.runs import (
     ACTIVE,
@@ -159,7 +161,7 @@ def test_a_run_of_another_version_is_told_and_the_others_stay_listed(tmp_path):
         describe_run(workspace.new_run_folder(name), "d", Config(), name, "")
     old = workspace.run_folder("old") / "config.json"
     old.write_text(old.read_text().replace("negatives.k", "negatives.number"))
-    (old.parent / "manifest.json").write_text("{}")
+    write_manifest(old.parent)
     states = {run.id: run.state() for run in list_runs(workspace)}
     assert states["old"].state == "failed"
     assert "negatives.number" in states["old"].reason
@@ -186,3 +188,96 @@ def test_whatever_breaks_because_a_run_was_stopped_is_a_cancel(tmp_path, monkeyp
     describe_run(folder, "d", Config(), "stopped", "")
     child.main(str(tmp_path), "stopped")
     assert Run(folder).state().state == "cancelled"
+
+
+def spoiled(name, content):
+    def spoil(folder):
+        (folder / name).write_bytes(content)
+
+    spoil.__name__ = f"{name} with {content[:12]}"
+    return spoil
+
+
+def linked_elsewhere(folder):
+    folder.rename(folder.parent.parent / "elsewhere")
+    folder.symlink_to(folder.parent.parent / "elsewhere")
+
+
+def piped(folder):
+    (folder / "status.json").unlink()
+    os.mkfifo(folder / "status.json")
+
+
+def huge(folder):
+    with (folder / "status.json").open("wb") as file:
+        file.truncate(1 << 40)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        spoiled("config.json", b""),
+        spoiled("config.json", b"[1, 2]"),
+        spoiled("config.json", b"[" * 1_000_000),
+        spoiled("config.json", b'{"name": 5, "config": {}}'),
+        spoiled("config.json", b'{"name": "a", "config": {}, "created": 1e300}'),
+        spoiled("config.json", b'{"name": "\\ud800", "config": {}}'),
+        spoiled("config.json", b"\xff\xfe"),
+        spoiled("status.json", b"{}"),
+        spoiled("status.json", b'{"state": "splendid", "reason": ""}'),
+        spoiled("status.json", b'{"state": "failed", "reason": ["no"]}'),
+        spoiled("status.json", b"9" * 10_000),
+        spoiled("manifest.json", b"{}"),
+        linked_elsewhere,
+        piped,
+        huge,
+    ],
+    ids=lambda spoil: spoil.__name__,
+)
+def test_a_damaged_run_is_told_the_others_stay_listed_and_it_can_be_deleted(tmp_path, spoil):
+    workspace = Workspace(tmp_path, bundled=None)
+    for name in ("sound", "spoiled"):
+        describe_run(workspace.new_run_folder(name), "d", Config(), name, "")
+    spoil(workspace.run_folder("spoiled"))
+    runs = {run.id: run for run in list_runs(workspace)}
+    assert runs["sound"].state().state == "interrupted"
+    state = runs["spoiled"].state()
+    assert state.state == "damaged" and state.reason.startswith("run spoiled is damaged: ")
+    assert state.reason.endswith("; delete it and train it again")
+    assert not runs["spoiled"].finished and isinstance(runs["spoiled"].name, str)
+    with pytest.raises(UserError):
+        runs["spoiled"].metrics()
+    delete_run(workspace, runs["spoiled"])
+    assert [run.id for run in list_runs(workspace)] == ["sound"]
+
+
+def test_what_is_no_event_is_left_out_of_the_events(tmp_path):
+    describe_run(tmp_path, "d", Config(), "mine", "")
+    lines = [
+        "[1]",
+        "{}",
+        '{"type": 5}',
+        '{"type": "step"}',
+        '{"type": "stage", "stage": "load"}',
+        "[" * 100_000,
+        '"\\ud800"',
+    ]
+    (tmp_path / "events.jsonl").write_text("\n".join(lines))
+    assert Run(tmp_path).events() == [{"type": "stage", "stage": "load"}]
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert Run(tmp_path).state().stage == "load"
+
+
+def test_the_tail_of_a_huge_log_without_an_end_of_line_is_short(tmp_path):
+    (tmp_path / "log.txt").write_bytes(b"\xff" * 10_000_000)
+    assert len(Run(tmp_path).log_tail()) <= 1 << 16
+
+
+def test_files_and_odd_names_among_the_runs_are_passed_over(tmp_path):
+    workspace = Workspace(tmp_path, bundled=None)
+    describe_run(workspace.new_run_folder("sound"), "d", Config(), "sound", "")
+    (tmp_path / "runs" / "notes.txt").touch()
+    for name in ("a b", "new\nline", "-rf", "行", os.fsdecode(b"\xff"), "x" * 200):
+        shutil.copytree(tmp_path / "runs" / "sound", tmp_path / "runs" / name)
+    assert [run.id for run in list_runs(workspace)] == ["sound"]

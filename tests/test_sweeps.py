@@ -8,6 +8,8 @@ import pytest
 from dssm_core.config import Config, flatten, with_settings
 from dssm_core.errors import UserError
 from dssm_core.presets import find_preset
+from dssm_core.runs import write_status
+from dssm_core.stored_files import write_json
 from dssm_core.sweeps import (
     cancel_sweep,
     delete_sweep,
@@ -140,3 +142,29 @@ def test_a_killed_sweep_is_told_as_interrupted_and_its_run_goes_on(workspace):
         assert time.monotonic() < end
         time.sleep(0.05)
     assert sweep.state().state == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("sweep.json", "{}"),
+        ("sweep.json", '{"name": "", "planned": []}'),
+        ("status.json", '{"state": 1}'),
+        ("started.json", '{"0": 7}'),
+        ("started.json", "[" * 100_000),
+    ],
+)
+def test_a_damaged_sweep_is_told_listed_and_can_be_forgotten(tmp_path, name, content):
+    workspace = Workspace(tmp_path, bundled=None)
+    folder = workspace.new_sweep_folder("some")
+    planned = [{"preset": "in_batch", "seed": 0, "config": {}, "positives": 1}]
+    described = {"dataset": "d", "name": "mine", "presets": ["in_batch"], "positives": 1, "jobs": 1, "created": 1.0}
+    write_json(folder / "sweep.json", {**described, "planned": planned})
+    write_status(folder, "finished")
+    assert open_sweep(workspace, "some").state().state == "finished"
+    (folder / name).write_text(content)
+    (sweep,) = list_sweeps(workspace)
+    assert sweep.state().state == "damaged"
+    assert sweep.state().reason.startswith(f"sweep some is damaged: {name} ")
+    delete_sweep(sweep)
+    assert not list_sweeps(workspace)

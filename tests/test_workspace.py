@@ -36,7 +36,8 @@ def test_the_manifest_holds_the_digest_of_every_file(workspace, tasteful_dataset
 def test_a_dataset_without_manifest_is_not_listed_and_not_loaded(workspace):
     workspace.new_dataset_folder("half")
     assert workspace.datasets() == []
-    with pytest.raises(UserError, match="dataset half was not finished"):
+    assert set(workspace.damaged_datasets()) == {"half"}
+    with pytest.raises(UserError, match=r"half is damaged: manifest\.json is missing; delete it and ingest"):
         load_dataset(workspace, "half")
 
 

@@ -15,6 +15,7 @@ from dssm_core.comparable import baseline_run_id
 from dssm_core.config import Config, flatten
 from dssm_core.demo import write_demo
 from dssm_core.ingest import ingest
+from dssm_core.manifest import write_manifest
 from dssm_core.pipeline import carry_out
 from dssm_core.runs import describe_run, open_run
 from dssm_core.workspace import Workspace, read_json, write_json
@@ -56,6 +57,7 @@ def _trained(home: Path, dataset: str, config: Config) -> None:
     with (folder / "events.jsonl").open("w") as file:
         for event in some_events():
             file.write(json.dumps(event) + "\n")
+    write_manifest(folder)
 
 
 def some_events() -> list[dict]:

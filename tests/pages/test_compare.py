@@ -6,6 +6,7 @@ import pytest
 
 from dssm_core.workspace import read_json, write_json
 from tests.pages.conftest import TRAINED
+from tests.sealing import reseal
 
 
 def test_all_comparable_runs_are_compared_with_the_popular_baseline(open_page, small_workspace):
@@ -99,7 +100,7 @@ def test_runs_of_different_splits_are_refused_with_the_reason_until_they_are_nar
     other = shutil.copytree(home / "runs" / "popular-first", home / "runs" / "other")
     described = read_json(other / "config.json")
     write_json(other / "config.json", {**described, "config": described["config"] | {"pool.max_age_days": 2}})
-    at = open_page("pages/compare.py", home, compared=[TRAINED, "other"])
+    at = open_page("pages/compare.py", reseal(home), compared=[TRAINED, "other"])
     assert "pool\\.max\\_age\\_days" in at.warning[0].value
     assert not at.dataframe
     at.toggle(key="narrow").set_value(True).run()
@@ -124,7 +125,7 @@ def test_a_list_longer_than_the_pool_is_told(open_page, small_workspace, tmp_pat
     for path in (home / "runs").glob("*/config.json"):
         described = read_json(path)
         write_json(path, {**described, "config": described["config"] | {"eval.k": [5, 5000]}})
-    at = open_page("pages/compare.py", home, k="5000")
+    at = open_page("pages/compare.py", reseal(home), k="5000")
     assert not at.exception
     assert any("holds all that qualify" in caption.value for caption in at.caption)
 
@@ -146,14 +147,14 @@ def with_seeds(small_workspace, tmp_path):
         run = shutil.copytree(home / "runs" / TRAINED, home / "runs" / f"seed-{seed}")
         described = read_json(run / "config.json")
         write_json(run / "config.json", {**described, "config": described["config"] | {"seed": seed}})
-    return home
+    return reseal(home)
 
 
 def test_choosing_another_dataset_chooses_its_runs(open_page, small_workspace, tmp_path):
     home = shutil.copytree(small_workspace, tmp_path / "home")
     run = shutil.copytree(home / "runs" / "popular-first", home / "runs" / "popular-second")
     write_json(run / "config.json", {**read_json(run / "config.json"), "dataset": "gone"})
-    at = open_page("pages/compare.py", home, compared=[TRAINED, "popular-first"])
+    at = open_page("pages/compare.py", reseal(home), compared=[TRAINED, "popular-first"])
     assert at.selectbox(key="compared_on").value != "gone"
     at.selectbox(key="compared_on").set_value("gone").run()
     assert not at.exception
@@ -173,7 +174,7 @@ def test_varying_knobs_of_three_runs_are_drawn_in_parallel(open_page, small_work
         run = shutil.copytree(home / "runs" / TRAINED, home / "runs" / f"k-{k}")
         described = read_json(run / "config.json")
         write_json(run / "config.json", {**described, "config": described["config"] | {"negatives.k": k}})
-    at = open_page("pages/compare.py", home, compared=[TRAINED, "k-7", "k-9"], view="Configs")
+    at = open_page("pages/compare.py", reseal(home), compared=[TRAINED, "k-7", "k-9"], view="Configs")
     assert not at.exception
     chart = json.loads(at.get("plotly_chart")[0].proto.spec)["data"][0]
     assert [dimension["label"] for dimension in chart["dimensions"]] == ["negatives.k", "recall@50"]
@@ -185,7 +186,7 @@ def test_narrowed_runs_keep_their_own_lists(open_page, small_workspace, tmp_path
     random = next(path.parent for path in (home / "runs").glob("random-*/config.json"))
     described = read_json(random / "config.json")
     write_json(random / "config.json", {**described, "config": described["config"] | {"pool.max_age_days": 2}})
-    at = open_page("pages/compare.py", home, compared=["popular-first", random.name])
+    at = open_page("pages/compare.py", reseal(home), compared=["popular-first", random.name])
     at.toggle(key="narrow").set_value(True).run()
     assert not at.exception
     assert at.dataframe[0].value.iloc[:, 1].nunique() == 2

@@ -7,6 +7,7 @@ import pytest
 
 from lab.map_figures import Drawn
 from tests.pages.conftest import TRAINED
+from tests.sealing import reseal
 
 ARTICLES = 60
 
@@ -25,7 +26,7 @@ def with_vectors(small_workspace, home, dim=4, articles=ARTICLES):
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         rows = np.arange(first, first + count, dtype=np.int32)
         np.savez(home / "runs" / TRAINED / f"{side}.npz", rows=rows, vectors=vectors)
-    return home
+    return reseal(home)
 
 
 def drawn(at):
@@ -88,7 +89,7 @@ def test_flat_vectors_and_tiny_pools_are_drawn_too(open_page, small_workspace, t
 def test_a_log_without_articles_attributes_is_drawn_by_popularity_alone(open_page, home):
     path = next((home / "datasets").iterdir()) / "articles.parquet"
     pd.read_parquet(path)[["article_id", "ctime"]].assign(ctime=0).to_parquet(path)
-    at = open_page("pages/map.py", home, run=TRAINED)
+    at = open_page("pages/map.py", reseal(home), run=TRAINED)
     assert not at.exception
     assert at.segmented_control(key="colour").options == ["popularity"]
 

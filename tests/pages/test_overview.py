@@ -3,6 +3,7 @@ import shutil
 
 from dssm_core.workspace import read_json, write_json
 from tests.pages.conftest import APP
+from tests.sealing import reseal
 
 
 def test_the_headline_metric_is_drawn_for_every_run(open_page, small_workspace):
@@ -28,7 +29,7 @@ def test_with_two_datasets_one_is_chosen_by_its_name(open_page, small_workspace,
     run = shutil.copytree(home / "runs" / "popular-first", home / "runs" / "popular-second")
     described = read_json(run / "config.json")
     write_json(run / "config.json", {**described, "dataset": "20250101-000000-aaaaaa"})
-    at = open_page("app.py", home, shown="20250101-000000-aaaaaa")
+    at = open_page("app.py", reseal(home), shown="20250101-000000-aaaaaa")
     assert at.selectbox(key="shown").value == "20250101-000000-aaaaaa"
     assert all("tiny demo" in option for option in at.selectbox(key="shown").options)
     assert len(json.loads(at.get("plotly_chart")[0].proto.spec)["data"]) == 1

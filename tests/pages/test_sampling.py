@@ -12,6 +12,7 @@ from dssm_core.workspace import Workspace, load_dataset, read_json, write_json
 from lab import drawing, knobs, palette, strategies
 from lab.explained import EXPLAINED
 from tests.pages.conftest import TRAINED
+from tests.sealing import reseal
 
 PAGE = "pages/sampling.py"
 
@@ -30,7 +31,7 @@ def with_vectors(small_workspace, tmp_path):
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         first = 0 if side == "users" else 1
         np.savez(run / f"{side}.npz", rows=np.arange(first, length, dtype=np.int32), vectors=vectors[first:])
-    return home
+    return reseal(home)
 
 
 @pytest.fixture

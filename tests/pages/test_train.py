@@ -9,6 +9,7 @@ from dssm_core.runs import Run, describe_run, write_status
 from dssm_core.workspace import Workspace, read_json, write_json
 from lab import knobs
 from tests.pages.conftest import TRAINED
+from tests.sealing import reseal
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_a_run_with_a_gate_shows_its_field_weights_and_a_learned_temperature(ope
         run / "config.json",
         {**described, "config": {**described["config"], "loss.temperature": 0.1, "loss.learn_temperature": True}},
     )
-    at = open_page("pages/train.py", own_workspace, run=TRAINED)
+    at = open_page("pages/train.py", reseal(own_workspace), run=TRAINED)
     assert not at.exception
     titles = [json.loads(chart.proto.spec)["layout"]["title"]["text"] for chart in at.get("plotly_chart")]
     assert any("device counts most" in title.replace("<br>", " ") for title in titles)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from tests.pages.conftest import TRAINED
+from tests.sealing import reseal
 
 
 def _per_user(home):
@@ -167,4 +168,4 @@ def with_vectors(small_workspace, tmp_path):
         rows = np.arange(count, dtype=np.int32)
         kept = slice(1, None) if side == "articles" else slice(None)
         np.savez(home / "runs" / TRAINED / f"{side}.npz", rows=rows[kept], vectors=vectors[kept])
-    return home
+    return reseal(home)
