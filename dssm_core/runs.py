@@ -79,6 +79,9 @@ class Run:
     def _described(self) -> "_Description":
         """What config.json says; of a run whose config.json is damaged, next to nothing."""
         try:
+            if is_there(self.folder / MANIFEST):
+                with checked(self.folder, "config.json") as path:
+                    return read_as(path, _Description)
             return read_as(self.folder / "config.json", _Description)
         except Damaged as error:
             return _Description(name=self.id, config={}, damage=str(error))

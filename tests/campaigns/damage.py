@@ -88,7 +88,7 @@ def questions(workspace: Workspace) -> Iterator[tuple[str, Callable]]:
         run, place = partial(open_run, workspace, name), f"runs/{name}"
         yield f"{place}: listed", lambda run=run: [_state(some) for some in list_runs(workspace) if some == run()]
         for part in ("name", "dataset", "preset", "model", "created", "config"):
-            yield f"{place}: {part}", lambda run=run, part=part: getattr(run(), part)
+            yield f"{place}: {part}", lambda run=run, part=part: (_state(run()), getattr(run(), part))[1]
         for part in ("metrics", "recall", "held_out", "per_user", "events", "log_tail"):
             yield f"{place}: {part}", lambda run=run, part=part: getattr(run(), part)()
         for side in ("users", "articles"):
