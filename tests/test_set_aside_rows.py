@@ -28,7 +28,7 @@ def test_any_rows_are_read(path, first, number):
     assert shown["line"].tolist() == list(range(10))[first : first + number]
 
 
-def test_rows_are_counted_and_no_file_is_no_rows(path, tmp_path):
+def test_rows_are_counted(path):
     assert set_aside_rows.count(path) == 10
 
 

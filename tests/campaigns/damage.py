@@ -24,7 +24,7 @@ from dssm_core.export import export_run, read_vectors
 from dssm_core.index_loss import IndexLoss
 from dssm_core.runs import Run, RunState, list_runs, open_run
 from dssm_core.sweeps import Sweep, list_sweeps
-from dssm_core.workspace import Workspace, load_dataset, load_set_aside
+from dssm_core.workspace import Workspace, load_dataset
 
 PAGE = 4096
 UNSEALED = ("runs/stopped", "sweeps/some")
@@ -83,7 +83,7 @@ def questions(workspace: Workspace) -> Iterator[tuple[str, Callable]]:
     for name in ("tasty", "demo"):
         place = f"datasets/{name}"
         yield f"{place}: load", lambda name=name: _parts(load_dataset(workspace, name))
-        yield f"{place}: set aside", lambda name=name: load_set_aside(workspace, name)
+        yield f"{place}: set aside", lambda name=name: _set_aside(workspace.dataset_folder(name))
     for name in ("taught", "popular", "stopped"):
         run, place = partial(open_run, workspace, name), f"runs/{name}"
         yield f"{place}: listed", lambda run=run: [_state(some) for some in list_runs(workspace) if some == run()]
@@ -100,6 +100,13 @@ def questions(workspace: Workspace) -> Iterator[tuple[str, Callable]]:
     yield "runs/taught datasets/tasty: export", lambda: _exported(taught(), load_dataset(workspace, "tasty"))
     yield "runs/taught index_loss: index loss", lambda: _measured(IndexLoss(workspace, taught(), 20))
     yield "sweeps/some runs/taught: sweep", lambda: [(some.name, _state(some)) for some in list_sweeps(workspace)]
+
+
+def _set_aside(folder: Path) -> pd.DataFrame | None:
+    if not manifest.holds(folder, "set_aside.parquet"):
+        return None
+    with manifest.checked(folder, "set_aside.parquet") as path:
+        return pd.read_parquet(path)
 
 
 def _state(some: Run | Sweep) -> RunState:
