@@ -58,7 +58,7 @@ def compare_runs(workspace: Workspace, runs: list[Run], narrow: bool = False) ->
             id: reason_shares(clicks, max(ks)).set_index("reason")["share"].to_dict() for id, clicks in held_out.items()
         },
         "reasons_k": max(ks),
-        "knobs": config_differences({run.id: run.config for run in runs}).set_index("key").to_dict("index"),
+        "knobs": config_differences({run.id: run.config for run in runs}).to_dict("index"),
     }
 
 
@@ -348,10 +348,10 @@ def _in_first(held_out: pd.DataFrame, k: int) -> np.ndarray:
 
 
 def config_differences(configs: dict[str, Config]) -> pd.DataFrame:
-    """The knobs in which runs differ: a column `key` (dotted), then one a run with the value as text."""
+    """The knobs in which runs differ: a row a key (dotted), a column a run, the values as text."""
     flat = pd.DataFrame({run: _as_text(config) for run, config in configs.items()}, dtype=object)
     differs = flat.nunique(axis=1) > 1
-    return flat[differs].rename_axis("key").reset_index()
+    return flat[differs]
 
 
 def _as_text(config: Config) -> dict[str, str]:

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from dssm_core.inspection import NEVER
 from dssm_core.misses import HIT, REASONS
 from lab import figures, palette, words
-from lab.figures import finished, short
+from lab.figures import finished, short, shorts
 
 _REASON_COLOURS = dict(
     zip(
@@ -73,7 +73,7 @@ def reasons(table: pd.DataFrame, column: str, k: int) -> go.Figure:
     """
     figure = go.Figure()
     order = list(dict.fromkeys(table[column]))[::-1]
-    labels = [short(name, 30) for name in order]
+    labels = shorts(order, 30)
     for reason in REASONS:
         rows = table[table["reason"] == reason].set_index(column).reindex(order)
         if not rows["share"].any():
@@ -93,7 +93,7 @@ def reasons(table: pd.DataFrame, column: str, k: int) -> go.Figure:
         )
     figure.update_layout(barmode="stack", bargap=0.3)
     figure.update_xaxes(title=f"share of the held-out clicks, lists of {k}", tickformat=".0%", range=[0, 1])
-    figure.update_yaxes(automargin=True, ticklabelstandoff=6)
+    figure.update_yaxes(type="category", automargin=True, ticklabelstandoff=6)
     height = 190 + 34 * len(order)
     return finished(figure, says_reasons(table, column), legend=True, height=height, grid="x")
 

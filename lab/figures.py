@@ -4,6 +4,8 @@ Log text that reaches a label or a hover is escaped first, since Plotly reads ta
 """
 
 import textwrap
+from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -41,7 +43,7 @@ def metric_dots(table: pd.DataFrame, metric: str) -> go.Figure:
             showlegend=False,
         )
     figure.update_xaxes(title=f"{metric} ({_INTERVAL})", tickformat=".0%", rangemode="tozero")
-    figure.update_yaxes(automargin=True, ticklabelstandoff=6)
+    figure.update_yaxes(type="category", automargin=True, ticklabelstandoff=6)
     return finished(figure, says_best(table, metric), height=130 + 29 * len(table), grid="x")
 
 
@@ -409,6 +411,15 @@ def short(text: object, longest: int = 18) -> str:
     return words.as_html(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 
+def shorts(texts: Iterable[object], longest: int = 18) -> list[str]:
+    """Labels of an axis, each as `short` makes it; those that are alike then are told apart by a number."""
+    labels, seen = [short(text, longest) for text in texts], Counter()
+    for place, label in enumerate(labels):
+        seen[label] += 1
+        labels[place] = label if seen[label] == 1 else f"{label} ({seen[label]})"
+    return labels
+
+
 def says_segments(table: pd.DataFrame, segment: str) -> str:
     """Where the best run of the table is strongest and weakest."""
     if table.empty:
@@ -425,7 +436,7 @@ def says_segments(table: pd.DataFrame, segment: str) -> str:
 
 def overlap(table: pd.DataFrame, k: int) -> go.Figure:
     """A square of shares: of the articles in either top K, those in both. `table` as `comparing.overlap` makes it."""
-    names = [short(name, 22) for name in table.index]
+    names = shorts(table.index, 22)
     values = table.to_numpy(float)
     text = [["" if np.isnan(value) else f"{value:.0%}" for value in row] for row in values]
     figure = go.Figure(
@@ -450,8 +461,8 @@ def overlap(table: pd.DataFrame, k: int) -> go.Figure:
         row, column = np.unravel_index(np.nanargmin(apart), apart.shape)
         pair = f"{table.index[row]} and {table.columns[column]}"
         title = f"{pair} differ most: {apart[row, column]:.0%} of what is in either top {k} is in both"
-    figure.update_xaxes(title="run", tickangle=-50, automargin=True, tickvals=names)
-    figure.update_yaxes(title="run", autorange="reversed", automargin=True)
+    figure.update_xaxes(title="run", type="category", tickangle=-50, automargin=True, tickvals=names)
+    figure.update_yaxes(title="run", type="category", autorange="reversed", automargin=True)
     return finished(figure, title, height=230 + 36 * len(names), grid="")
 
 

@@ -83,7 +83,7 @@ def says_history(history: pd.DataFrame) -> str:
 
 def configs(differing: pd.DataFrame) -> pd.DataFrame:
     """The knobs in which runs differ, a row a run and a column a knob, from compare.config_differences."""
-    return differing.set_index("key").T.rename_axis(None, axis=1).rename_axis("run").reset_index()
+    return differing.T.rename_axis("run").reset_index()
 
 
 def leaderboard(

@@ -1,5 +1,6 @@
 """Uploaded files, copied into the workspace at once: the server would keep them in memory, all sessions' together."""
 
+import hashlib
 import os
 import shutil
 import time
@@ -20,9 +21,12 @@ _DAY = 86_400
 
 
 def copied(workspace: Workspace, file: UploadedFile) -> Path:
-    """Where an upload lies in the workspace. Its own name gives the suffix alone: it may hold `..` or markup."""
+    """Where an upload lies in the workspace.
+
+    Its own name gives the suffix alone: it may hold `..` or markup. Its id too is what a browser says it is.
+    """
     suffix = next((ending for ending in SUFFIXES if file.name.lower().endswith(ending)), ".txt")
-    path = _folder(workspace) / file.file_id / f"upload{suffix}"
+    path = _folder(workspace) / hashlib.sha256(file.file_id.encode()).hexdigest()[:32] / f"upload{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         with written(path) as beside, beside.open("wb") as copy:

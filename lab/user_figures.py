@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from lab import palette, words
-from lab.figures import finished, short
+from lab.figures import finished, shorts
 
 _LOOKS = {
     "train": ("clicked in train", palette.BLUE, "circle"),
@@ -22,13 +22,14 @@ def timeline(table: pd.DataFrame, cutoff: pd.Timestamp | None, k: int) -> go.Fig
     """
     figure = go.Figure()
     order = table["category"].value_counts().index.tolist()
+    labels = dict(zip(order, shorts(order, 16), strict=True))
     for what, (name, colour, symbol) in _LOOKS.items():
         rows = table[table["what"] == what]
         if rows.empty:
             continue
         figure.add_scatter(
             x=rows["time"],
-            y=[short(category, 16) for category in rows["category"]],
+            y=[labels[category] for category in rows["category"]],
             mode="markers",
             name=name,
             marker={"color": colour, "symbol": symbol, "size": 9 if what == "train" else 12, "opacity": 0.85},
@@ -39,8 +40,9 @@ def timeline(table: pd.DataFrame, cutoff: pd.Timestamp | None, k: int) -> go.Fig
         figure.add_vline(x=cutoff, line={"color": palette.GREY, "dash": "dash", "width": 1.5})
     cut = ", dashed: the test begins" if cutoff is not None else ""
     figure.update_xaxes(title=f"time of the click{cut}")
-    labels = [short(category, 16) for category in order][::-1]
-    figure.update_yaxes(title="category" if any(order) else None, categoryorder="array", categoryarray=labels)
+    shown = list(labels.values())[::-1]
+    figure.update_yaxes(type="category", title="category" if any(order) else None)
+    figure.update_yaxes(categoryorder="array", categoryarray=shown)
     return finished(figure, says_timeline(table, k), legend=True, height=230 + 24 * len(order))
 
 

@@ -132,7 +132,7 @@ def why(reason: str, own: float, k: int, score: str, last: tuple[float, str] | N
 
 
 def moved(dataset: Dataset, one: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str], k: int) -> pd.DataFrame:
-    """One user's held-out clicks under two runs: columns title, the rank in each, moved, what changed, article.
+    """One user's held-out clicks under two runs: columns title, "rank in" each, moved, what changed, article.
 
     `one`, `other`: the user's rows of both. `moved` is above 0 where the second run ranks the click higher.
     """
@@ -141,18 +141,18 @@ def moved(dataset: Dataset, one: pd.DataFrame, other: pd.DataFrame, names: tuple
     sides = []
     for side, name in zip(("_one", "_other"), names, strict=True):
         mine = both[["list_rank" + side, "exact_rank" + side]].set_axis(["list_rank", "exact_rank"], axis=1)
-        table[name] = ranks(mine)
+        table[f"rank in {name}"] = ranks(mine)
         sides.append(((mine["list_rank"] > 0) & (mine["list_rank"] <= k)).to_numpy())
-    first, second = (pd.array(table[name], dtype="Int64") for name in names)
+    first, second = (pd.array(table[f"rank in {name}"], dtype="Int64") for name in names)
     table["moved"] = first - second
     table["change"] = np.select([sides[1] & ~sides[0], sides[0] & ~sides[1]], ["into the list", "out of the list"], "")
-    return table[["title", *names, "moved", "change", "article"]]
+    return table[["title", *(f"rank in {name}" for name in names), "moved", "change", "article"]]
 
 
 def both_lists(
     dataset: Dataset, one: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str], k: int
 ) -> pd.DataFrame:
-    """What either of two runs recalls for a user: columns hit, title, category, the rank in each, in, article.
+    """What either of two runs recalls for a user: columns hit, title, category, "rank in" each, in, article.
 
     `one`, `other`: the user's rows of recall.parquet of both. `in` says who recalls it; those of both come first.
     """
@@ -160,11 +160,12 @@ def both_lists(
     union = sides[0].merge(sides[1], on="article", how="outer", suffixes=("_one", "_other"))
     table = tables.articles(dataset, union["article"].to_numpy())
     first, second = (union[f"rank_{side}"].astype("Int64") for side in ("one", "other"))
-    table[names[0]], table[names[1]] = first, second
+    headings = [f"rank in {name}" for name in names]
+    table[headings[0]], table[headings[1]] = first, second
     table["in"] = np.select([first.notna() & second.notna(), first.notna()], ["both", names[0]], names[1])
     table["hit"] = (union["hit_one"].fillna(False).astype(bool) | union["hit_other"].fillna(False)).to_numpy(bool)
     order = np.lexsort((union[["rank_one", "rank_other"]].min(axis=1), table["in"] != "both"))
-    return tables.ordered(table.iloc[order], "hit", "title", "category", *names, "in", "article")
+    return tables.ordered(table.iloc[order], "hit", "title", "category", *headings, "in", "article")
 
 
 def neighbours(dataset: Dataset, rows: np.ndarray, cosines: np.ndarray) -> pd.DataFrame:
@@ -174,8 +175,9 @@ def neighbours(dataset: Dataset, rows: np.ndarray, cosines: np.ndarray) -> pd.Da
 
 
 def readers(dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
-    """Users who clicked an article: columns user, then their attributes, "–" where not known."""
-    table = dataset.users.iloc[rows].rename(columns={"user_id": "user"}).reset_index(drop=True)
+    """Users who clicked an article: columns user_id, then their attributes as "user …", missing where not known."""
+    table = dataset.users.iloc[rows].reset_index(drop=True)
+    table.columns = [name if name == "user_id" else f"user {name}" for name in table]
     return table.mask(table.isin(["", UNKNOWN]))
 
 

@@ -179,9 +179,19 @@ def _told_apart(labels: dict[str, str]) -> dict[str, str]:
 
 def as_html(text: str) -> str:
     """Text for a Plotly label or hover, which would read tags in it."""
-    return html.escape(text, quote=False)
+    return html.escape(_undirected(text), quote=False)
 
 
 def as_markdown(text: str) -> str:
-    """Text for a label, caption or error of Streamlit, which would read Markdown in it."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:])", r"\\\1", text)
+    """Text for a label, caption or error of Streamlit, which would read Markdown in it.
+
+    Streamlit looks for addresses, icons and arrows once the escapes are gone: word joiners (U+2060), which nobody sees,
+    keep it from finding any.
+    """
+    escaped = re.sub(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])", r"\\\1", re.sub(r"\s+", " ", _undirected(text)))
+    return re.sub(r"(?<=[:@])(?=\S)|(?<=www)(?=\\\.)|(?<=[<>~-])(?=\\?[-=>])", "\u2060", escaped, flags=re.IGNORECASE)
+
+
+def _undirected(text: str) -> str:
+    """The text without the marks that turn the direction of all that follows it, ours too."""
+    return re.sub("[\u202a-\u202e\u2066-\u2069]", "", text)

@@ -324,7 +324,7 @@ def configs(comparison: Comparison) -> tuple[pd.DataFrame, list[str]]:
     trained = [group for group, runs in groups.items() if runs[0].model == "two_tower"]
     shown = trained if trained and not comparison.narrow else list(groups)
     differing = compare.config_differences({names[group]: groups[group][0].config for group in shown})
-    differing = differing[differing["key"] != "seed"]
+    differing = differing.drop(index="seed", errors="ignore")
     return (tables.configs(differing) if len(differing) else pd.DataFrame()), trained
 
 

@@ -191,10 +191,15 @@ def test_the_recall_curve_is_the_mean_recall_of_users_at_each_k(rng):
 def test_only_knobs_that_differ_are_listed():
     configs = {"one": Config(), "two": Config(negatives=NegativesConfig(k=9)), "three": Config(model="popular")}
     table = config_differences(configs)
+    assert table.index.tolist() == ["model", "negatives.k"]
     assert table.to_dict("list") == {
-        "key": ["model", "negatives.k"],
         "one": ["two_tower", "5"],
         "two": ["two_tower", "9"],
         "three": ["popular", "5"],
     }
     assert config_differences({"one": Config(), "two": Config()}).empty
+
+
+def test_a_run_may_be_called_like_a_column_of_the_differences():
+    table = config_differences({"key": Config(seed=1), "b": Config(seed=2)})
+    assert table.loc["seed", "key"] == "1"

@@ -205,7 +205,7 @@ def test_durations_read_as_people_say_them(seconds, text):
 
 
 def test_markdown_in_a_name_is_shown_as_it_stands():
-    assert words.as_markdown("a*b* [x](y) :red[z]") == r"a\*b\* \[x\]\(y\) \:red\[z\]"
+    assert words.as_markdown("a*b* [x](y) :red[z]") == "a\\*b\\* \\[x\\]\\(y\\) \\:\u2060red\\[z\\]"
 
 
 def contrast(one: str, other: str) -> float:
@@ -218,3 +218,15 @@ def _luminance(colour: str) -> float:
     channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_names_that_look_like_numbers_or_dates_stay_names():
+    rows = [(f"id{i}", name, "in_batch", 0.1, 0.05, 0.2) for i, name in enumerate(("2024", "1e5", "2024-01-01"))]
+    table = pd.DataFrame(rows, columns=["id", "run", "preset", "value", "low", "high"])
+    assert figures.metric_dots(table, "recall@5").layout.yaxis.type == "category"
+    overlap = pd.DataFrame(np.eye(2), index=["1", "2"], columns=["1", "2"])
+    assert figures.overlap(overlap, 5).layout.xaxis.type == figures.overlap(overlap, 5).layout.yaxis.type == "category"
+
+
+def test_names_that_are_alike_where_they_are_cut_stay_apart():
+    assert figures.shorts(["a" * 30, "a" * 31, "b"], 5) == ["aaaa…", "aaaa… (2)", "b"]

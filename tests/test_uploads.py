@@ -33,7 +33,7 @@ def upload(name, content=b"a,b\n", file_id="f1"):
 )
 def test_an_upload_s_own_name_gives_its_suffix_alone(workspace, name, kept):
     path = uploads.copied(workspace, upload(name))
-    assert path == workspace.home / "uploads" / "f1" / kept
+    assert path.name == kept and path.parent.parent == workspace.home / "uploads"
     assert path.read_bytes() == b"a,b\n"
 
 
@@ -46,7 +46,7 @@ def test_a_copy_that_breaks_leaves_no_half_file(workspace):
     broken = SimpleNamespace(name="a.csv", file_id="f1", read=lambda size: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         uploads.copied(workspace, broken)
-    assert not list((workspace.home / "uploads" / "f1").iterdir())
+    assert not [path for path in (workspace.home / "uploads").rglob("*") if path.is_file()]
 
 
 def test_copies_that_no_session_showed_for_a_day_go_and_others_stay(workspace):
@@ -63,3 +63,12 @@ def test_removing_takes_the_copies_that_are_named(workspace):
     first, second = (uploads.copied(workspace, upload("a.csv", file_id=id)) for id in ("f1", "f2"))
     uploads.remove([first])
     assert (first.parent.exists(), second.exists()) == (False, True)
+
+
+def test_an_id_that_a_browser_made_up_is_no_path(workspace):
+    kept = workspace.home / "datasets" / "one"
+    kept.mkdir(parents=True)
+    copy = uploads.copied(workspace, upload("a.csv", file_id=".."))
+    assert copy.parent.parent == workspace.home / "uploads"
+    uploads.remove([copy])
+    assert kept.exists()

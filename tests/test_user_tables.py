@@ -61,10 +61,28 @@ def test_articles_of_both_lists_come_first_and_are_told_from_those_of_one():
     assert rows["title"].tolist() == ["B", "A", "C"]
     assert rows["in"].tolist() == ["both", "x", "y"]
     assert rows["hit"].tolist() == [False, False, True]
-    assert rows["x"].fillna(0).tolist() == [2, 1, 0] and rows["y"].fillna(0).tolist() == [2, 0, 1]
+    assert rows["rank in x"].fillna(0).tolist() == [2, 1, 0]
+    assert rows["rank in y"].fillna(0).tolist() == [2, 0, 1]
 
 
 @pytest.mark.parametrize(("article", "places"), [(ONE, [1, 2]), (TWO, [2]), (9, [])])
 def test_the_places_of_an_article_are_those_in_all_lists(article, places):
     lists = pd.concat([recall(ONE, TWO), recall(THREE, ONE, user=2)])
     assert user_tables.list_places(lists, article).tolist() == places
+
+
+@pytest.mark.parametrize("name", ["title", "hit", "in", "article"])
+def test_a_run_may_be_called_like_a_column(name):
+    lists = user_tables.both_lists(DATASET, recall(ONE, TWO), recall(THREE, TWO), (name, "y"), 10)
+    assert lists["title"].tolist() == ["B", "A", "C"]
+    assert lists.columns.is_unique
+    clicks = held_out((ONE, 1, 1, 0.5, "hit"))
+    moved = user_tables.moved(DATASET, clicks, clicks, (name, "y"), 10)
+    assert moved["title"].tolist() == ["A"] and moved.columns.is_unique
+
+
+def test_a_user_attribute_may_be_called_like_the_column_of_ids():
+    dataset = make_dataset([("u", "a", MONDAY, 1)], users={"u": {"user": "x", "hit": "y"}})
+    readers = user_tables.readers(dataset, np.array([1]))
+    assert readers["user_id"].tolist() == ["u"] and readers["user user"].tolist() == ["x"]
+    assert readers.columns.is_unique

@@ -1,3 +1,5 @@
+import pytest
+
 from lab import words
 
 
@@ -27,3 +29,30 @@ def test_how_a_file_was_read_is_one_phrase():
     assert words.read_as(text) == "GB18030 text, separated by tab, without a header"
     assert words.read_as(text | {"separator": "::", "header": True}).endswith("separated by '::', with a header")
     assert words.read_as({"kind": "Parquet", "encoding": None, "separator": None, "header": None}) == "Parquet"
+
+
+@pytest.mark.parametrize(
+    ("text", "never"),
+    [
+        ("http://evil.example", "://"),
+        ("www.evil.example", "www."),
+        ("a@evil.example", "@evil"),
+        (":material/skull:", ":material"),
+        (":streamlit:", ":streamlit"),
+        ("a->b", "->"),
+        ("a--b", "--"),
+        ("&lt;b&gt;", "&"),
+        ("a\n\n    code", "\n"),
+        ("\u202egpj.exe", "\u202e"),
+    ],
+)
+def test_nothing_in_a_text_is_left_that_streamlit_makes_a_link_an_icon_or_a_sign_of(text, never):
+    assert never not in words.as_markdown(text).replace("\\&", "").replace("\\", "")
+
+
+def test_a_plain_text_stays_as_it_is_in_markdown_and_html():
+    assert words.as_markdown("Übung für 用户 seven") == words.as_html("Übung für 用户 seven") == "Übung für 用户 seven"
+
+
+def test_plotly_gets_neither_tags_nor_marks_that_turn_the_direction():
+    assert words.as_html("<b>a</b>\u202e&lt;") == "&lt;b&gt;a&lt;/b&gt;&amp;lt;"
