@@ -138,7 +138,7 @@ def _named(folder: Path, typed: str, format_: str) -> _Given:
     if path.is_dir() and FORMATS[format_].folders:
         for table in tables_in(path, FORMATS[format_].folders).values():
             log_folder.path_within(folder, str(table.resolve()))
-    return _Given(path, typed)
+    return _Given(path, path.name if path.is_dir() else typed)
 
 
 SOURCES: dict[str, Callable[[Workspace], None]] = {
