@@ -51,7 +51,10 @@ _COLUMNS = {
         "moved", width=80, format="%+d", help="By how many ranks: above 0, the second run ranks it higher"
     ),
     "time": st.column_config.TextColumn("time", width=130),
-    "why": st.column_config.TextColumn("why", width=330, help="Why the held-out click is or is not in the list"),
+    "reason": st.column_config.TextColumn("reason", width=110, help="The first of the reasons that holds of the click"),
+    "why": st.column_config.TextColumn(
+        "why", width=330, help="What the reason means; of an outranked click, both scores"
+    ),
     **{
         name: st.column_config.NumberColumn(
             name,

@@ -95,10 +95,12 @@ DRAWN = "as negative"
 def held_out_list(
     dataset: Dataset, held_out: pd.DataFrame, recall: pd.DataFrame, k: int, score: str = "score"
 ) -> pd.DataFrame:
-    """A user's held-out clicks: columns hit (in the first K), rank, title, category, why, drawn, time, age, article.
+    """A user's held-out clicks: columns hit (in the first K), rank, reason, drawn, title, category, why, time, age,
+    article.
 
-    `held_out`, `recall`: the user's rows. `rank` is the place in the recall list; past its end, the exact rank; missing
-    for articles that do not qualify. `DRAWN` is there where the run counted it. `score`: what its scores are called.
+    What the table is opened for stands first: the rest may lie beyond a narrow screen's edge. `held_out`, `recall`: the
+    user's rows. `rank` is the place in the recall list; past its end, the exact rank; missing for articles that do not
+    qualify. `why` is the reason in words. `DRAWN` is there where the run counted it. `score`: what scores are called.
     """
     mine = held_out.sort_values(["time", "article"])
     last = recall[recall["rank"] == k]
@@ -107,6 +109,7 @@ def held_out_list(
     table.insert(0, "hit", reasons == HIT)
     table.insert(1, "rank", ranks(mine))
     beaten_by = tables.articles(dataset, last["article"].to_numpy())["title"]
+    table["reason"] = reasons
     table["why"] = [
         why(reason, row.score, k, score, *(zip(last["score"], beaten_by, strict=True)))
         for reason, row in zip(reasons, mine.itertuples(), strict=True)
@@ -115,7 +118,7 @@ def held_out_list(
         table[DRAWN] = mine["drawn"].to_numpy()
     table["time"] = [words.day_time(int(time), dataset.timezone) for time in mine["time"]]
     table = tables.with_age(table, dataset, mine["article"].to_numpy(), mine["time"].to_numpy())
-    return tables.ordered(table, "hit", "rank", "title", "category", "why", DRAWN, "time", *AGES, "article")
+    return tables.ordered(table, "hit", "rank", "reason", DRAWN, "title", "category", "why", "time", *AGES, "article")
 
 
 def ranks(held_out: pd.DataFrame) -> np.ndarray:

@@ -35,6 +35,7 @@ def test_an_outranked_click_shows_its_score_beside_that_of_the_article_at_rank_k
     assert rows.at["B", "why"] == "cosine 0.5; rank 1 has 1: A"
     assert rows.at["A", "why"].startswith("not in the candidate pool")
     assert rows["rank"].fillna(0).tolist() == [9, 2, 0]
+    assert rows["reason"].tolist() == ["outranked", "outranked", "not in pool"]
 
 
 def test_without_a_list_of_k_an_outranked_click_has_the_plain_reason():
