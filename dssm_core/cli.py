@@ -13,6 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from dssm_core.config import Config, flatten, unflatten, with_settings
+from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.presets import PRESETS, find_preset
 from dssm_core.runs import ACTIVE, Run, cancel_run, list_runs, open_run, start_run
@@ -141,10 +142,12 @@ def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--narrow", action="store_true", help="keep the users, clicks and candidate pools that unlike runs share"
     )
 
-    export = add("export", _export, _human_pairs, "vectors, index and recall lists with raw ids")
-    export.add_argument("run")
+    text = "a run's vectors, index and recall lists, or a dataset's tables, with raw ids"
+    export = add("export", _export, _human_pairs, text)
+    export.add_argument("run", metavar="ID", help="of a run or a dataset")
     export.add_argument("--to", required=True, type=Path, metavar="DIR")
-    export.add_argument("--format", default="", help="parquet or funrec; without it everything")
+    text = "of a run parquet or funrec, without it everything; of a dataset parquet (default) or csv"
+    export.add_argument("--format", default="", help=text)
 
 
 def _demo(workspace: Workspace, options: argparse.Namespace) -> dict:
@@ -386,11 +389,21 @@ def _compare(workspace: Workspace, options: argparse.Namespace) -> dict:
 
 
 def _export(workspace: Workspace, options: argparse.Namespace) -> dict:
+    if options.run in [manifest["id"] for manifest in workspace.datasets()]:
+        return _export_dataset(load_dataset(workspace, options.run), options)
     from dssm_core.export import export_run
 
     run = open_run(workspace, options.run)
     files = export_run(run, load_dataset(workspace, run.dataset), options.to, options.format)
     return {"run": run.id, "files": [str(file) for file in files]}
+
+
+def _export_dataset(dataset: Dataset, options: argparse.Namespace) -> dict:
+    from dssm_core.dataset_export import export_dataset, read_again
+
+    files = export_dataset(dataset, options.to, options.format or "parquet")
+    named = {table: str(file) for table, file in files.items()}
+    return {"dataset": dataset.id, **named, "read_again": read_again(dataset, files)}
 
 
 def _cancel(workspace: Workspace, options: argparse.Namespace) -> dict:

@@ -91,9 +91,11 @@ class TimeColumn:
 
     def told(self) -> str:
         """The unit; of date-times also how many name no zone, and how many those hit that clocks repeat or skip."""
+        counts = self._counts
+        if not counts["times"]:
+            return "no times"
         if self.unit in TIME_UNITS:
             return self.unit
-        counts = self._counts
         if not counts["zoneless"]:
             return f"{self.unit} with their zones"
         some = counts["zoneless"] < counts["times"]

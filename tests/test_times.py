@@ -124,6 +124,7 @@ def test_a_creation_time_may_be_missing_only_where_the_format_allows_it():
             "1 in an hour that clocks skip: read as if they skipped it later",
         ),
         (["2023-10-29 02:30:00+01:00"], "date-times with their zones"),
+        (["", "bad"], "no times"),
     ],
 )
 def test_a_column_of_date_times_tells_what_was_done_to_those_without_a_zone(values, told):
