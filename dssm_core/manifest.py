@@ -16,7 +16,7 @@ from zipfile import BadZipFile
 
 import pyarrow as pa
 
-from dssm_core.stored_files import check_own, damaged, final_name, open_file, read_text, written
+from dssm_core.stored_files import cannot_write, check_own, damaged, final_name, open_file, read_text, written
 
 MANIFEST = "manifest.json"
 
@@ -38,8 +38,10 @@ _manifests: dict[Path, tuple[Stamp, dict]] = {}
 
 def write_manifest(folder: Path, **facts: Any) -> None:
     """Write manifest.json, which makes the folder whole: `facts` and the sha256 and size of every other file."""
-    paths = [path for path in sorted(folder.iterdir()) if path.name not in _LEFT_OUT and not path.name.startswith(".")]
-    files = {path.name: _described(path) for path in paths if path.is_file()}
+    try:
+        files = {path.name: _described(path) for path in sorted(folder.iterdir()) if _is_part(path)}
+    except OSError as error:
+        raise cannot_write(folder / MANIFEST, error) from error
     write_sealed(folder / MANIFEST, {**facts, "of": _place(folder), "files": files})
 
 
@@ -118,6 +120,10 @@ def _rendered(value: dict) -> bytes:
 def _place(folder: Path) -> str:
     """What a folder is: the kind of it and its id, since a folder may be taken for another as a file may."""
     return f"{folder.parent.name}/{final_name(folder)}"
+
+
+def _is_part(path: Path) -> bool:
+    return path.name not in _LEFT_OUT and not path.name.startswith(".") and path.is_file()
 
 
 def _described(path: Path) -> dict:

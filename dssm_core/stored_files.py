@@ -157,7 +157,6 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     lock = _make(hidden)
     try:
         yield hidden
-        sync(hidden)
         _put(hidden, folder)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
@@ -223,6 +222,7 @@ def _make(hidden: Path) -> int:
 
 def _put(hidden: Path, folder: Path) -> None:
     try:
+        sync(hidden)
         hidden.rename(folder)
         sync(folder.parent)
     except OSError as error:

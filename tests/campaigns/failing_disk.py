@@ -4,6 +4,7 @@ import builtins
 import errno
 import io
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,6 +71,7 @@ def failing(home: Path, fails_at: int | None, stays: bool = False) -> Iterator[D
     with pytest.MonkeyPatch.context() as patch:
         for module, name in ((builtins, "open"), (io, "open")):
             patch.setattr(module, name, _opening(getattr(module, name), disk))
+        patch.setattr(tempfile, "_io", io)  # past which it opens its files
         for name in ("replace", "rename", "mkdir", "unlink"):
             patch.setattr(os, name, _counted(name, getattr(os, name), disk))
         patch.setattr(os, "open", _opening_a_number(os.open, disk))
