@@ -17,6 +17,7 @@ from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.presets import PRESETS, find_preset
 from dssm_core.runs import ACTIVE, Run, cancel_run, list_runs, open_run, start_run
+from dssm_core.stored_files import as_label
 from dssm_core.workspace import Workspace, load_dataset
 
 _POLL_SECONDS = 0.2
@@ -88,7 +89,7 @@ def _add_data_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
         action=argparse.BooleanOptionalAction,
         help="whether the first row names the columns; told by looking unless given",
     )
-    ingest.add_argument("--name", default="", help="a label")
+    ingest.add_argument("--name", default="", type=as_label, help="a label")
     add("datasets", _datasets, _human_datasets, "list datasets")
 
 
@@ -100,7 +101,7 @@ def _add_train_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     train.add_argument("--config", type=Path, metavar="FILE", help="a JSON object of dotted keys")
     train.add_argument("--set", nargs="+", default=[], metavar="key=value", action="extend")
     train.add_argument("--seed", type=int)
-    train.add_argument("--name", default="", help="a label")
+    train.add_argument("--name", default="", type=as_label, help="a label")
     train.add_argument("--detach", action="store_true", help="return at once; the run goes on by itself")
     sweep = add("sweep", _sweep, _human_sweep, "train presets × seeds on one split with the same budget")
     sweep.add_argument("--dataset", required=True, metavar="ID")
@@ -109,7 +110,7 @@ def _add_train_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     sweep.add_argument("--set", nargs="+", default=[], metavar="key=value", action="extend", help="for all runs")
     sweep.add_argument("--positives", type=int, metavar="N", help="clicks each run sees; default 16 × the train clicks")
     sweep.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at work at once; default 1")
-    sweep.add_argument("--name", default="", help="a label")
+    sweep.add_argument("--name", default="", type=as_label, help="a label")
     sweep.add_argument("--detach", action="store_true", help="return at once; the sweep goes on by itself")
     add("runs", _runs, _human_runs, "list runs")
     add("sweeps", _sweeps, _human_sweeps, "list sweeps")
@@ -125,7 +126,7 @@ def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--set", nargs="+", default=[], metavar="key=value", action="extend", help="such as index.probes=8"
     )
     evaluate.add_argument("--keep", action="store_true", help="keep it as a run of its own, to compare with")
-    evaluate.add_argument("--name", default="", help="a label of the run that is kept")
+    evaluate.add_argument("--name", default="", type=as_label, help="a label of the run that is kept")
 
     loss = add("index-loss", _index_loss, _human_index_loss, "recall lost and speed won by approximate indexes")
     loss.add_argument("run")

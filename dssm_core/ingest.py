@@ -15,7 +15,7 @@ from dssm_core.profiles import Profiles, read_profiles
 from dssm_core.set_aside import SetAside
 from dssm_core.spill import spilled
 from dssm_core.split import local_days
-from dssm_core.stored_files import written
+from dssm_core.stored_files import as_label, written
 from dssm_core.times import TimeColumn
 from dssm_core.workspace import EXPOSURES, Workspace, finish_dataset, new_id
 
@@ -73,7 +73,7 @@ def ingest(
             "tables": tables,
             "files": plan.facts,
         }
-        facts = {"name": name or Path(exposures).name, "format": format, "timezone": plan.timezone}
+        facts = {"name": name or as_label(Path(exposures).name), "format": format, "timezone": plan.timezone}
         whole = {table: read.whole() for table, read in profiles.items()}
         finish_dataset(folder, **whole, report=report, **facts, exposures=kept.rows, clicks=kept.clicks)
         meter.finish()

@@ -12,6 +12,7 @@ import pyarrow.parquet
 from dssm_core.byte_source import existing
 from dssm_core.errors import UserError
 from dssm_core.input_batch import Batch, Progress
+from dssm_core.stored_files import as_label
 
 MAGIC = b"PAR1"
 """What a Parquet file starts and ends with."""
@@ -30,7 +31,13 @@ class ParquetFile:
     @property
     def facts(self) -> dict:
         """What was found out about the file, for the report."""
-        return {"name": self.path.name, "kind": "Parquet", "encoding": None, "separator": None, "header": None}
+        return {
+            "name": as_label(self.path.name),
+            "kind": "Parquet",
+            "encoding": None,
+            "separator": None,
+            "header": None,
+        }
 
     def batches(self, progress: Progress) -> Iterator[Batch]:
         """Read the file from its beginning. Raises a UserError for a column that cannot be read as texts."""

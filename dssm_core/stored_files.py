@@ -54,6 +54,11 @@ def written(path: Path) -> Iterator[Path]:
         _remove(beside)
 
 
+def as_label(text: str) -> str:
+    """A name as JSON can hold it: bytes that are no UTF-8, as names of files may have them, become "\ufffd"."""
+    return os.fsencode(text).decode("utf-8", "replace")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as JSON (UTF-8, indented), whole or not at all."""
     with written(path) as beside:

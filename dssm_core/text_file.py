@@ -12,6 +12,7 @@ from dssm_core.byte_source import byte_source
 from dssm_core.encodings import UTF_16, EncodingCheck, readable, undecodable
 from dssm_core.input_batch import Batch, Progress, Unread
 from dssm_core.quotes import whole_rows
+from dssm_core.stored_files import as_label
 from dssm_core.text_lines import MOST_ROW_BYTES, LineBlocks, Lines
 
 _SHOWN_CHARACTERS = 1000
@@ -40,7 +41,7 @@ class TextFile:
     def facts(self) -> dict:
         """What was found out about the file, for the report."""
         return {
-            "name": self.path.name,
+            "name": as_label(self.path.name),
             "kind": "text",
             "encoding": self.encoding,
             "separator": self.separator,

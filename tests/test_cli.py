@@ -1,4 +1,5 @@
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -6,6 +7,7 @@ import pytest
 
 from dssm_core.cli import main
 from dssm_core.presets import PRESETS
+from dssm_core.workspace import Workspace
 from tests.conftest import QUICK
 
 
@@ -207,3 +209,14 @@ def test_map_may_be_repeated(empty, tmp_path):
 def test_a_home_that_cannot_be_made_is_told(capsys):
     assert main(["demo", "--home", "/dev/null/nowhere", "--users", "50", "--articles", "60", "--days", "2"]) == 2
     assert "choose another --home" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")
+def test_a_name_that_is_not_utf8_is_kept_as_well_as_text_can(tmp_path):
+    log = tmp_path / "log\udcff.csv"
+    log.write_text("user_id,article_id\nu,a\n")
+    files = ["--format", "generic", "--exposures", str(log), "--home", str(tmp_path / "home"), "--json"]
+    assert main(["ingest", *files]) == 0
+    assert main(["ingest", *files, "--name", "name\udcff"]) == 0
+    names = [manifest["name"] for manifest in Workspace(tmp_path / "home", bundled=None).datasets()]
+    assert sorted(names) == ["log\ufffd.csv", "name\ufffd"]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from dssm_core.config import Config, flatten
 from dssm_core.dataset import Dataset
+from dssm_core.manifest import write_manifest
 from dssm_core.pipeline import carry_out
 from dssm_core.runs import describe_run, open_run, write_status
 from dssm_core.split import make_split
@@ -110,9 +111,12 @@ def workspace(home: Path, some: list[str]) -> Workspace:
     It has a dataset, the baselines' runs, two runs that look trained, with made-up vectors, and one that failed.
     """
     space = Workspace(home, bundled=None)
-    dataset = replace(_dataset(some), name=some[0])
-    save_dataset(space.new_dataset_folder(DATASET), dataset)
-    _keep_set_aside(home / "datasets" / DATASET, some)
+    report = {"rows_in": 99 + len(some), "accepted": 99, "set_aside": {"bad time": len(some)}}
+    dataset = replace(_dataset(some), id=DATASET, name=some[0], report=report)
+    with space.whole_dataset_folder(DATASET) as folder:
+        rows = {"table": "exposures", "line": range(len(some)), "reason": "bad time", "text": some}
+        pd.DataFrame(rows).to_parquet(folder / "set_aside.parquet")
+        save_dataset(folder, dataset)
     config = Config(model="popular", split={"train_days": 2}, eval={"k": [5, 20], "bootstrap": 100})
     describe_run(space.new_run_folder("popular-first"), DATASET, config, some[1], "popular")
     carry_out(space, open_run(space, "popular-first"), lambda event: None)
@@ -149,12 +153,6 @@ def _dataset(some: list[str]) -> Dataset:
     return make_dataset(rows, articles, users)
 
 
-def _keep_set_aside(folder: Path, some: list[str]) -> None:
-    rows = {"table": "exposures", "line": range(len(some)), "reason": "bad time", "text": some}
-    pd.DataFrame(rows).to_parquet(folder / "set_aside.parquet")
-    write_json(folder / "report.json", {"rows_in": 99, "accepted": 9, "set_aside": {"bad time": 90}})
-
-
 def _seem_trained(home: Path, run_id: str, config: Config, name: str, dataset: Dataset, pool: np.ndarray) -> None:
     """A copy of the baseline's run with vectors, under the model's and a hostile name."""
     folder, rng = home / "runs" / run_id, np.random.default_rng(len(name))
@@ -173,3 +171,4 @@ def _seem_trained(home: Path, run_id: str, config: Config, name: str, dataset: D
         event = {"type": "epoch", "epoch": epoch, "epochs": 2, "loss": 1, "validation_loss": 1, "negative": 0.1}
         with (folder / "events.jsonl").open("a") as file:
             file.write(json.dumps(event | {"false_negatives": 0.01, "validation_recall@50": 0.1}) + "\n")
+    write_manifest(folder)
