@@ -47,6 +47,7 @@ def test_a_file_in_it_is_found_by_its_whole_path_and_by_a_link_that_stays_inside
         ("linked/secret.csv", "is not inside"),
         ("loop.csv", "no such file"),
         ("x" * 5000, "no such file"),
+        ("\ud800.csv", "no such file"),
     ],
 )
 def test_what_is_not_inside_it_is_refused_in_a_sentence(folder, typed, message):
