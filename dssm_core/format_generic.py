@@ -6,6 +6,7 @@ from pathlib import Path
 from dssm_core.canonical import CANONICAL, REQUIRED, InputTable
 from dssm_core.errors import UserError
 from dssm_core.input_files import BY_LOOKING, InputFile, TextOptions, open_file
+from dssm_core.parquet_file import unreadable_column
 
 _ID_COLUMNS = ("user_id", "article_id")
 
@@ -43,6 +44,8 @@ def _mapped_columns(file: InputFile, table: str, mapping: Mapping[str, str]) -> 
 
 def missing_column(name: str, file: InputFile) -> UserError:
     """The error for a column that a file does not have; lists those it has."""
+    if name in file.unreadable:
+        raise unreadable_column(name, file)
     there = ", ".join(repr(column) for column in file.names)
     hint = "; with only one column, its separator may be another than , tab ; or |" if len(file.names) == 1 else ""
     return UserError(f"no column {name!r} in {file.path}: it has {there}; map a column to it{hint}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from dssm_core.byte_source import starts_with
 from dssm_core.errors import UserError
 from dssm_core.input_batch import Batch, Progress, Unread
-from dssm_core.parquet_file import MAGIC, ParquetFile, open_parquet
+from dssm_core.parquet_file import MAGIC, MOST_COLUMNS, ParquetFile, open_parquet
 from dssm_core.text_file import TextFile
 from dssm_core.text_head import Head, head, is_header, parsed_rows, told_separator
 
@@ -25,8 +25,6 @@ __all__ = [
     "head",
     "open_file",
 ]
-
-_MOST_COLUMNS = 10_000
 
 InputFile = TextFile | ParquetFile
 
@@ -80,8 +78,8 @@ def _open_text(path: Path, options: TextOptions) -> TextFile:
     rows = parsed_rows(start.lines, separator)
     header = is_header(rows) if options.header is None else options.header
     names = rows[0] if header else [f"column_{i}" for i in range(1, len(rows[0]) + 1)]
-    if len(names) > _MOST_COLUMNS:
-        raise UserError(f"{path} has {len(names):,} columns: expected at most {_MOST_COLUMNS:,}")
+    if len(names) > MOST_COLUMNS:
+        raise UserError(f"{path} has {len(names):,} columns: expected at most {MOST_COLUMNS:,}")
     return TextFile(
         path,
         tuple(names),

@@ -48,6 +48,11 @@ class TextFile:
             "header": self.header,
         }
 
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """The columns that cannot be read as texts: none."""
+        return {}
+
     def batches(self, progress: Progress) -> Iterator[Batch]:
         """Read the file from its beginning. Raises a UserError for a file that cannot be unpacked."""
         check = EncodingCheck(self.encoding, self.encoding_named, self._is_mixed)
