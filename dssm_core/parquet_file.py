@@ -99,6 +99,9 @@ class ParquetFile:
         elif _is_bytes(column.type):
             # Whether they are UTF-8 is seen row by row.
             column = column.cast(pa.binary()).view(pa.string())
+        elif pa.types.is_timestamp(column.type) and column.type.tz:
+            # In another zone its offset would be written, and cut to whole minutes.
+            column = column.cast(pa.timestamp(column.type.unit, "UTC"))
         return pc.fill_null(column.cast(pa.string()), "")
 
     def _rows_that_fit(self, file: pa.parquet.ParquetFile) -> int:

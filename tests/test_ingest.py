@@ -2,6 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -276,6 +278,14 @@ def test_rows_of_another_unit_are_set_aside_and_the_report_says_how_times_were_r
     dataset = load_dataset(workspace, report["dataset"])
     assert dataset.exposures.time.tolist() == [NOON, NOON + 1]
     assert dataset.ctime[:3].tolist() == [0, NOON - 3_600_000, NOON - 3_600_000]
+
+
+def test_a_parquet_timestamp_is_its_instant_though_its_zone_is_not_whole_minutes_from_utc(tmp_path, workspace):
+    instant = 60_629_835_375  # in 1971, when Monrovia was 44 minutes and 30 seconds behind
+    times = pa.array([instant], pa.timestamp("ms", "Africa/Monrovia"))
+    pq.write_table(pa.table({"user_id": ["u"], "article_id": ["a"], "expo_time": times}), tmp_path / "log.parquet")
+    report = ingest(workspace, "generic", tmp_path / "log.parquet")
+    assert report["first_time"] == instant
 
 
 def test_two_logs_must_both_have_times(tmp_path, workspace):
