@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dssm_core.config import Config, flatten, unflatten
 from dssm_core.errors import Damaged, UserError
-from dssm_core.manifest import MANIFEST, check_whole, checked
+from dssm_core.manifest import MANIFEST, check_whole, checked, holds
 from dssm_core.stored_files import check_own, is_there, open_file, read_as, read_json, read_text, write_json, written
 from dssm_core.workspace import Workspace, new_id
 
@@ -84,7 +84,7 @@ class Run:
                     return read_as(path, _Description)
             return read_as(self.folder / "config.json", _Description)
         except Damaged as error:
-            return _Description(name=self.id, config={}, damage=str(error))
+            return _Description.model_construct(name=self.id, **_NOTHING, damage=str(error))
 
     @property
     def name(self) -> str:
@@ -177,14 +177,12 @@ class Run:
     def events(self) -> list[dict]:
         """Everything it reported so far, in order; what is no whole event, such as a torn last line, is left out."""
         path = self.folder / "events.jsonl"
-        if not is_there(path):
+        if not is_there(self.folder / MANIFEST):
+            return _events(path) if is_there(path) else []
+        if not holds(self.folder, path.name):
             return []
-        if self.finished:
-            with checked(self.folder, path.name):
-                lines = read_text(path).splitlines()
-        else:
-            lines = read_text(path).splitlines()
-        return [event for event in map(_parsed, lines) if event]
+        with checked(self.folder, path.name):
+            return _events(path)
 
     def metrics(self) -> dict:
         """metrics.json; a UserError if the run is not finished."""
@@ -233,12 +231,16 @@ class _Description(BaseModel):
     model_config = ConfigDict(strict=True)
 
     version: int = 1
-    dataset: str = ""
+    dataset: str
     name: str
-    preset: str = ""
-    created: float = Field(0.0, ge=0, le=LATEST)
+    preset: str
+    created: float = Field(ge=0, le=LATEST)
     config: dict[str, Any]
-    damage: str = Field("", exclude=True)
+    damage: str = ""
+
+
+_NOTHING = {"version": VERSION, "dataset": "", "preset": "", "created": 0.0, "config": {}}
+"""What is known of a run whose config.json is damaged."""
 
 
 class Status(BaseModel):
@@ -391,6 +393,10 @@ def _gone_within(folder: Path, seconds: float) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def _events(path: Path) -> list[dict]:
+    return [event for event in map(_parsed, read_text(path).splitlines()) if event]
 
 
 def _parsed(line: str) -> dict | None:

@@ -57,7 +57,7 @@ class Sweep:
         try:
             return read_as(self.folder / "sweep.json", _Description)
         except Damaged as error:
-            return _Description(name=self.id, damage=str(error))
+            return _Description.model_construct(name=self.id, **_NOTHING, damage=str(error))
 
     @property
     def name(self) -> str:
@@ -143,14 +143,18 @@ class _Description(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    dataset: str = ""
+    dataset: str
     name: str
-    presets: list[str] = []
-    positives: int = 0
-    jobs: int = Field(1, ge=1)
-    created: float = Field(0.0, ge=0, le=LATEST)
-    planned: list[_Planned] = Field([], min_length=1)
-    damage: str = Field("", exclude=True)
+    presets: list[str]
+    positives: int
+    jobs: int = Field(ge=1)
+    created: float = Field(ge=0, le=LATEST)
+    planned: list[_Planned] = Field(min_length=1)
+    damage: str = ""
+
+
+_NOTHING = {"dataset": "", "presets": [], "positives": 0, "jobs": 1, "created": 0.0, "planned": []}
+"""What is known of a sweep whose sweep.json is damaged."""
 
 
 class _Started(RootModel[dict[str, str]]):

@@ -126,6 +126,20 @@ def test_a_file_that_the_manifest_does_not_name_is_never_opened(folder):
         pass
 
 
+def test_events_that_a_whole_run_lost_or_that_were_cut_are_told(folder):
+    events = folder / "events.jsonl"
+    assert Run(folder).events() == []
+    events.write_text('{"type": "stage", "stage": "load"}\n{"type": "stage", "stage": "split"}\n')
+    write_manifest(folder)
+    assert len(Run(folder).events()) == 2
+    events.write_text(events.read_text().splitlines()[0])
+    with pytest.raises(Damaged, match=r"events\.jsonl has 34 bytes"):
+        Run(folder).events()
+    events.unlink()
+    with pytest.raises(Damaged, match=r"events\.jsonl is missing"):
+        Run(folder).events()
+
+
 def test_a_sealed_dict_comes_back_and_a_missing_or_older_one_is_told(tmp_path):
     write_sealed(tmp_path / "a.json", {"rows": [1.5, "行"]})
     assert read_sealed(tmp_path / "a.json") == {"rows": [1.5, "行"]}

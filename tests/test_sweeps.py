@@ -149,6 +149,10 @@ def test_a_killed_sweep_is_told_as_interrupted_and_its_run_goes_on(workspace):
     [
         ("sweep.json", "{}"),
         ("sweep.json", '{"name": "", "planned": []}'),
+        (
+            "sweep.json",
+            '{"dataset": "d", "name": "", "presets": [], "positives": 1, "jobs": 1, "created": 1.0, "plannec": []}',
+        ),
         ("status.json", '{"state": 1}'),
         ("started.json", '{"0": 7}'),
         ("started.json", "[" * 100_000),

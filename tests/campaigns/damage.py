@@ -57,14 +57,15 @@ def outcome(home: Path, seed: int, expected: dict[str, str]) -> dict:
         fine = answer == expected[question] or (not hurt.isdisjoint(needs(question)) and answer.startswith("told"))
         if not fine and not set(needs(question)) & hurt & set(UNSEALED):
             told["wrong"][question] = answer
+    manifest._SMALL = 1 << 20  # what nobody asked for, such as weights, is still to be noticed
     told["undetected"] = sorted(hurt - set(UNSEALED) - {"index_loss"} - noticed(home))
     return told
 
 
 def noticed(home: Path) -> set[str]:
-    """The folders that are listed as damaged."""
+    """The folders that are not listed as whole."""
     workspace = Workspace(home, bundled=None)
-    runs = {f"runs/{run.id}" for run in list_runs(workspace) if run.state().state == "damaged"}
+    runs = {f"runs/{run.id}" for run in list_runs(workspace) if run.state().state in ("damaged", "interrupted")}
     return runs | {f"datasets/{dataset}" for dataset in workspace.damaged_datasets()}
 
 
@@ -111,7 +112,8 @@ def _set_aside(folder: Path) -> pd.DataFrame | None:
 
 def _state(some: Run | Sweep) -> RunState:
     state = some.state()
-    if state.state == "damaged":
+    # a run that lost its manifest was not finished as far as anyone can tell
+    if state.state == "damaged" or (state.state == "interrupted" and some.id != "stopped"):
         raise UserError(state.reason)
     return state
 
