@@ -14,6 +14,8 @@ th, td { border-bottom: 1px solid #d5dbe1; padding: 4px 10px; text-align: left; 
 h2 { margin-top: 2em }
 """
 
+_SETTINGS = {"displaylogo": False, "typesetMath": False}
+
 Part = tuple[str, list[str], list[go.Figure | pd.DataFrame]]
 """A heading, the sentences below it, and the figures and tables that follow."""
 
@@ -42,4 +44,4 @@ def _part(heading: str, sentences: list[str], shown: list[go.Figure | pd.DataFra
 def _shown(one: go.Figure | pd.DataFrame, id: str) -> str:
     if isinstance(one, pd.DataFrame):
         return one.to_html(index=False, escape=True, na_rep="–", border=0)
-    return one.to_html(full_html=False, include_plotlyjs=False, div_id=id, config={"displaylogo": False})
+    return one.to_html(full_html=False, include_plotlyjs=False, div_id=id, config=_SETTINGS)

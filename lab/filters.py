@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from dssm_core.dataset import Dataset
-from lab import address
+from lab import address, words
 
 _MOST_VALUES = 500
 
@@ -37,7 +37,8 @@ def described(user_values: Wanted, article_values: Wanted) -> str:
 def _values(side: str, name: str, values: list[str]) -> list[str]:
     key = f"{side}.{name}"
     changed = address.many(key, values, [])
-    return st.multiselect(f"{side} {name}", values, key=key, on_change=changed, persist_state="session")
+    label = words.as_markdown(f"{side} {name}")
+    return st.multiselect(label, values, key=key, on_change=changed, persist_state="session")
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

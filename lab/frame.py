@@ -101,6 +101,8 @@ def chart(figure: go.Figure, key: str) -> None:
     figure.update_layout(uirevision=key)
     settings = {
         "displaylogo": False,
+        # a text between dollar signs is no formula
+        "typesetMath": False,
         "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
         "toImageButtonOptions": {"filename": key, "format": "png", "scale": 2},
     }

@@ -178,8 +178,11 @@ def _told_apart(labels: dict[str, str]) -> dict[str, str]:
 
 
 def as_html(text: str) -> str:
-    """Text for a Plotly label or hover, which would read tags in it."""
-    return html.escape(_undirected(text), quote=False)
+    """Text for a Plotly label or hover, which would read tags in it.
+
+    A hover of nothing but a formula, $…$, breaks Plotly: a word joiner (U+2060) makes it none.
+    """
+    return html.escape(_undirected(text), quote=False).replace("$", "\u2060$")
 
 
 def as_markdown(text: str) -> str:

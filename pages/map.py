@@ -197,7 +197,7 @@ def draw_found(drawn: Drawn, dataset: Dataset, run: Run, projection: Projection,
 def show_map(drawn: Drawn, dataset: Dataset, workspace: Workspace, run: Run, recalled: np.ndarray) -> None:
     key = f"map-{run.id}"
     drawn.figure.update_layout(uirevision=key)
-    settings = {"displaylogo": False, "scrollZoom": True}
+    settings = {"displaylogo": False, "scrollZoom": True, "typesetMath": False}
     event = st.plotly_chart(
         drawn.figure, key=key, config=settings, on_select="rerun", selection_mode=("lasso", "box", "points")
     )

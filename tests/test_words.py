@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from lab import words
@@ -56,3 +58,8 @@ def test_a_plain_text_stays_as_it_is_in_markdown_and_html():
 
 def test_plotly_gets_neither_tags_nor_marks_that_turn_the_direction():
     assert words.as_html("<b>a</b>\u202e&lt;") == "&lt;b&gt;a&lt;/b&gt;&amp;lt;"
+
+
+def test_a_text_between_dollars_is_no_formula_to_plotly():
+    assert words.as_html("$$x$$").replace("\u2060", "") == "$$x$$"
+    assert not re.match(r"\s*\$", words.as_html("$x$"))

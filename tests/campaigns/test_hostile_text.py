@@ -20,8 +20,8 @@ ROUND = 25
 FOUND = """() => {
     const found = [];
     if (window.__pwned) found.push("a script ran");
-    const injected = "a[href*=evil]:not([href^='#']), a[href^=javascript], img[src*=evil], img[src=x], [style*=evil], "
-        + "iframe:not([title]), base, svg[onload], [onerror], meta[http-equiv=refresh]";
+    const injected = "a[href*='//evil'], a[href*='www.evil'], a[href^=mailto], a[href^=javascript], [style*=evil], "
+        + "img[src*=evil], img[src=x], iframe:not([title]), base, svg[onload], [onerror], meta[http-equiv=refresh]";
     for (const element of document.querySelectorAll(injected)) found.push(element.outerHTML.slice(0, 200));
     for (const formula of document.querySelectorAll(".katex"))
         if (/mk/.test(formula.textContent)) found.push("a formula out of " + formula.textContent.slice(0, 50));
