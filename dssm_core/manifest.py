@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, TypeVar
 from zipfile import BadZipFile
 
 import pyarrow as pa
@@ -30,6 +30,7 @@ _SETTLED_NS = 2_000_000_000
 """What was changed more lately is not remembered."""
 
 Stamp = tuple[int, ...]
+Computed = TypeVar("Computed", str, dict)
 
 _digests: dict[Path, tuple[Stamp, str]] = {}
 _manifests: dict[Path, tuple[Stamp, dict]] = {}
@@ -49,12 +50,11 @@ def read_manifest(folder: Path) -> dict:
     """The manifest of a whole folder, as it was written; Damaged where it is not."""
     check_own(folder)
     path = folder / MANIFEST
-    with open_file(path) as file:
-        stamp = _stamp(file)
-    known = _manifests.get(path)
-    manifest = known[1] if known and known[0] == stamp else read_sealed(path)
-    if _settled(stamp):
-        _manifests[path] = (stamp, manifest)
+    manifest = _remembered(_manifests, path)
+    if manifest is None:
+        with open_file(path) as file:
+            stamp = _stamp(os.fstat(file.fileno()))
+        manifest = _remember(_manifests, path, stamp, read_sealed(path))
     if manifest["of"] != _place(folder):
         raise damaged(path, f"is that of {manifest['of']}")
     return manifest
@@ -136,34 +136,37 @@ def _check(path: Path, entry: dict | None, largest: int | None = None) -> None:
     """Raise Damaged for a file that is not as described; one above `largest` bytes is not read for it."""
     if entry is None:
         raise damaged(path, "is not in the manifest")
-    with open_file(path) as file:
-        stamp = _stamp(file)
-        if stamp[0] != entry["bytes"]:
-            raise damaged(path, f"has {stamp[0]:,} bytes instead of {entry['bytes']:,}")
-        known = _digests.get(path)
-        if known and known[0] == stamp:
-            digest = known[1]
-        elif largest is not None and stamp[0] > largest:
-            return
-        else:
-            digest = _digest(path, file, stamp)
-    if digest != entry["sha256"]:
+    digest = _remembered(_digests, path) or _digest(path, entry, largest)
+    if digest not in (None, entry["sha256"]):
         raise damaged(path, "is not as it was written")
 
 
-def _digest(path: Path, file: BinaryIO, stamp: Stamp) -> str:
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if _settled(stamp):
-        _digests[path] = (stamp, digest)
-    return digest
+def _digest(path: Path, entry: dict, largest: int | None) -> str | None:
+    with open_file(path) as file:
+        stamp = _stamp(os.fstat(file.fileno()))
+        if stamp[0] != entry["bytes"]:
+            raise damaged(path, f"has {stamp[0]:,} bytes instead of {entry['bytes']:,}")
+        if largest is not None and stamp[0] > largest:
+            return None
+        return _remember(_digests, path, stamp, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def _stamp(file: BinaryIO) -> Stamp:
-    """Size, times of the last change of content and of anything, and place of an open file."""
-    status = os.fstat(file.fileno())
+def _remembered(known: dict[Path, tuple[Stamp, Computed]], path: Path) -> Computed | None:
+    """What was computed of a file, where that was not touched since."""
+    stamp, computed = known.get(path, (None, None))
+    try:
+        return computed if stamp and stamp == _stamp(path.lstat()) else None
+    except OSError:
+        return None
+
+
+def _remember(known: dict[Path, tuple[Stamp, Computed]], path: Path, stamp: Stamp, computed: Computed) -> Computed:
+    """Remember what was computed of a file, unless a further change might not show: time is counted in steps there."""
+    if abs(time.time_ns() - stamp[2]) > _SETTLED_NS:
+        known[path] = (stamp, computed)
+    return computed
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    """Size, times of the last change of content and of anything, and place of a file."""
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev)
-
-
-def _settled(stamp: Stamp) -> bool:
-    """Whether a further change would show in the stamp: file systems count time in steps."""
-    return abs(time.time_ns() - stamp[2]) > _SETTLED_NS
