@@ -22,7 +22,8 @@ from dssm_core.intervals import bootstrap_means, two_way
 from dssm_core.pipeline import carry_out
 from dssm_core.presets import find_preset
 from dssm_core.runs import EventLog, Run, describe_run, open_run
-from dssm_core.workspace import Workspace, write_json
+from dssm_core.stored_files import write_json
+from dssm_core.workspace import Workspace
 
 RUNS, PAIRS, METRIC = 60, 200, "recall@50"
 EQUAL, OTHER, OTHER_RUNS = "in_batch", "popularity", 12

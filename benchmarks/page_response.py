@@ -26,7 +26,8 @@ from dssm_core.manifest import write_manifest
 from dssm_core.pipeline import carry_out
 from dssm_core.presets import find_preset
 from dssm_core.runs import EventLog, Run, describe_run, list_runs, open_run
-from dssm_core.workspace import Workspace, read_json, write_json
+from dssm_core.stored_files import read_json, write_json
+from dssm_core.workspace import Workspace
 
 TIMES = 50
 RUNS = 30

@@ -36,7 +36,8 @@ from dssm_core.demo_world import (
 from dssm_core.errors import UserError
 from dssm_core.ingest import ingest
 from dssm_core.meter import Progress
-from dssm_core.workspace import Workspace, write_json, written
+from dssm_core.stored_files import write_json, written
+from dssm_core.workspace import Workspace
 
 START = 1_624_809_600_000
 """The log's first moment: 2021-06-28 00:00 in Asia/Shanghai, in milliseconds."""

@@ -20,7 +20,7 @@ from dssm_core.recommender import RecallLists, Recommender
 from dssm_core.retrieval import positions_in
 from dssm_core.segments import segment_recall, segments_of
 from dssm_core.split import Split
-from dssm_core.workspace import write_json, written
+from dssm_core.stored_files import write_json, written
 
 
 @dataclass(frozen=True)

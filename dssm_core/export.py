@@ -13,7 +13,7 @@ from dssm_core.export_readme import export_readme
 from dssm_core.indexes import save_index
 from dssm_core.manifest import checked, holds
 from dssm_core.runs import Run
-from dssm_core.workspace import write_json, written
+from dssm_core.stored_files import write_json, written
 
 Vectors = tuple[np.ndarray, np.ndarray]
 """Rows of the dataset's table (n,) int32 and their vectors (n, d) float32."""

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from dssm_core.errors import UserError
 from dssm_core.ingest import ingest
 from dssm_core.input_files import TextOptions
-from dssm_core.workspace import Workspace, load_dataset, read_json
+from dssm_core.stored_files import read_json
+from dssm_core.workspace import Workspace, load_dataset
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 NOON = 1_624_852_800_000  # 2021-06-28 12:00 in Asia/Shanghai

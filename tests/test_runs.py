@@ -26,7 +26,8 @@ from dssm_core.runs import (
     start_run,
     write_status,
 )
-from dssm_core.workspace import Workspace, read_json, save_dataset, write_json
+from dssm_core.stored_files import read_json, write_json
+from dssm_core.workspace import Workspace, save_dataset
 from tests.conftest import QUICK
 
 LONG = ("train.epochs=1000", "train.batch_size=2")

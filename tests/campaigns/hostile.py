@@ -14,7 +14,8 @@ from dssm_core.manifest import write_manifest
 from dssm_core.pipeline import carry_out
 from dssm_core.runs import describe_run, open_run, write_status
 from dssm_core.split import make_split
-from dssm_core.workspace import Workspace, read_json, save_dataset, write_json
+from dssm_core.stored_files import read_json, write_json
+from dssm_core.workspace import Workspace, save_dataset
 from tests.conftest import HOUR, MONDAY, make_dataset
 
 SCRIPTS = (

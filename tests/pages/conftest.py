@@ -18,7 +18,8 @@ from dssm_core.ingest import ingest
 from dssm_core.manifest import write_manifest
 from dssm_core.pipeline import carry_out
 from dssm_core.runs import describe_run, open_run
-from dssm_core.workspace import Workspace, read_json, write_json
+from dssm_core.stored_files import read_json, write_json
+from dssm_core.workspace import Workspace
 
 APP = Path(__file__).parents[2] / "app.py"
 TRAINED = "20260101-000000-abcdef"

@@ -4,7 +4,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from dssm_core.workspace import read_json, write_json
+from dssm_core.stored_files import read_json, write_json
 from tests.pages.conftest import TRAINED
 from tests.sealing import reseal
 

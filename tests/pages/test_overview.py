@@ -1,7 +1,7 @@
 import json
 import shutil
 
-from dssm_core.workspace import read_json, write_json
+from dssm_core.stored_files import read_json, write_json
 from tests.pages.conftest import APP
 from tests.sealing import reseal
 

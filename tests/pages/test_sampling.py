@@ -8,7 +8,8 @@ from dssm_core.config import DESCRIPTIONS, IN_BATCH, Config, SplitConfig
 from dssm_core.ingest import ingest
 from dssm_core.negatives import STRATEGIES
 from dssm_core.presets import PRESETS
-from dssm_core.workspace import Workspace, load_dataset, read_json, write_json
+from dssm_core.stored_files import read_json, write_json
+from dssm_core.workspace import Workspace, load_dataset
 from lab import drawing, knobs, palette, strategies
 from lab.explained import EXPLAINED
 from tests.pages.conftest import TRAINED

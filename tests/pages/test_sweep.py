@@ -4,8 +4,9 @@ import time
 import pytest
 
 from dssm_core.runs import held_lock, write_status
+from dssm_core.stored_files import write_json
 from dssm_core.sweeps import Sweep, list_sweeps
-from dssm_core.workspace import Workspace, write_json
+from dssm_core.workspace import Workspace
 from tests.pages.conftest import TRAINED
 
 SWEEP = "Sweep: presets × seeds"

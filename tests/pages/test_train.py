@@ -6,7 +6,8 @@ import pytest
 from dssm_core.config import KEYS
 from dssm_core.presets import PRESETS
 from dssm_core.runs import Run, describe_run, write_status
-from dssm_core.workspace import Workspace, read_json, write_json
+from dssm_core.stored_files import read_json, write_json
+from dssm_core.workspace import Workspace
 from lab import knobs
 from tests.pages.conftest import TRAINED
 from tests.sealing import reseal
