@@ -150,9 +150,9 @@ def _exported(run, dataset: Dataset) -> list[str]:
 
 
 def _files(home: Path) -> list[Path]:
-    """The files that are read; log.txt is shown as it is."""
-    kept = ("lock", "log.txt")
-    return sorted(path for path in home.glob("*/**/*") if path.is_file() and path.name not in kept)
+    """The files that are read: no locks, whose names are all that counts; log.txt is shown as it is."""
+    found = (path for path in home.glob("*/**/*") if path.is_file())
+    return sorted(path for path in found if path.name not in ("lock", "log.txt") and not path.name.startswith("."))
 
 
 def _one(home: Path, rng: np.random.Generator) -> Path:
