@@ -97,8 +97,7 @@ class EncodingCheck:
         found = undecodable(lines, self._encoding)
         if found.any():
             self._mixed = True
-        if self._encoding in ("utf-8", *UTF_16):
-            found |= _begins_with_a_mark(lines)
+        found |= _begins_with_a_mark(lines, self._encoding)
         if self._encoding in UTF_16:
             found |= lines.where(_positions(re.compile(_SWAPPED_LINE_END), lines.data))
         elif self._encoding == "utf-8" and not self._named:
@@ -174,10 +173,14 @@ def _likelier_gb18030(line: bytes) -> bool:
     return is_in(line, "gb18030") and not _SURE_UTF_8.search(line)
 
 
-def _begins_with_a_mark(lines: Lines) -> np.ndarray:
-    found = np.frombuffer(lines.data, np.uint8)[lines.starts] == codecs.BOM_UTF8[0]
+def _begins_with_a_mark(lines: Lines, encoding: str) -> np.ndarray:
+    """Lines that begin as a file does: the parser would take the mark away."""
+    mark = "\ufeff".encode("utf-8" if encoding in UTF_16 else encoding, "ignore")
+    if not mark:
+        return np.zeros(len(lines), bool)
+    found = np.frombuffer(lines.data, np.uint8)[lines.starts] == mark[0]
     for i in np.flatnonzero(found):
-        found[i] = lines[i].startswith(codecs.BOM_UTF8)
+        found[i] = lines[i].startswith(mark)
     return found
 
 

@@ -69,9 +69,10 @@ def _refuse_unmarked_utf_16(path: Path, sample: bytes) -> None:
 
 
 def _lines_around(sample: bytes, source: ByteSource) -> bytes:
-    """The sample and what follows it, cut at the end of a line."""
-    sample += source.read(_SAMPLE_BYTES)
-    return sample[: sample.rfind(b"\n") + 1] or sample
+    """The sample and what follows it, cut at the end of a line unless the file ends there."""
+    more = source.read(_SAMPLE_BYTES)
+    sample += more
+    return sample if len(more) < _SAMPLE_BYTES else sample[: sample.rfind(b"\n") + 1] or sample
 
 
 def told_separator(path: Path, lines: list[str]) -> str:
