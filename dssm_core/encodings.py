@@ -8,8 +8,9 @@ encoding must not pass for one of the right, so a line that fits both is judged 
   bytes by chance about once in 20,000 short fields;
 - a field whose only other letters are pairs of bytes fits both. It is likelier GB18030 where the pairs are all of
   GB2312 and no accents within a Latin word (`naïve`) nor a sign beside letters or digits (`20°C`); else UTF-8.
+  The unlikely is believed only of a file in which some other line surely is of the other encoding.
 
-What is read as if nothing were wrong: such a field in a file without any Chinese that is surely UTF-8 or GB18030.
+What is read as if nothing were wrong: such fields in a file where nothing else tells that encodings are mixed.
 """
 
 import codecs
@@ -44,7 +45,7 @@ _SCRIPT = re.compile(
 _FIELD_ENDS = re.compile(rb'[\t,;|"]')
 _ALPHANUMERIC = re.compile(rb"[0-9A-Za-z]")
 _LETTER = re.compile(rb"[A-Za-z]")
-_SWAPPED_LINE_END = "\u0a00".encode()  # no character: a line feed of UTF-16 after a byte was lost or added
+_SWAPPED_LINE_END = re.compile("\u0a00".encode())  # no character: a line feed of UTF-16 after a byte was lost or added
 
 
 def checked_encoding(name: str) -> str:
@@ -78,43 +79,38 @@ def readable(line: bytes, encoding: str) -> str:
 class EncodingCheck:
     """Finds the lines of a file that are not in its encoding.
 
-    `named`: a person named the encoding; then only lines that cannot be in it are set aside, not the doubtful ones.
-    `is_mixed` tells whether any line of the whole file cannot be in the encoding: it is asked at the first line that
-    is likelier in it, but might be in the other.
+    `named`: a person named the encoding; then only lines that are surely in another are found, not the doubtful ones.
+    `is_mixed` tells whether any line of the whole file surely is: it is asked once, at the first line that is likelier
+    in the file's encoding, but might be in the other.
     """
 
     def __init__(self, encoding: str, named: bool, is_mixed: Callable[[], bool]):
         self._encoding = encoding
         self._named = named
         self._is_mixed = is_mixed
-        self._chinese: bool | None = None
         self._mixed: bool | None = None
+        self._chinese = 0
 
     def foreign(self, lines: Lines) -> np.ndarray:
         """Which lines are of another encoding, or begin with a byte order mark within the file: (lines,) bool."""
         if lines.data.isascii():
             return np.zeros(len(lines), bool)
-        found = undecodable(lines, self._encoding)
+        found = surely_foreign(lines, self._encoding)
         if found.any():
             self._mixed = True
-        found |= _begins_with_a_mark(lines, self._encoding)
-        if self._encoding in UTF_16:
-            found |= lines.where(_positions(re.compile(_SWAPPED_LINE_END), lines.data))
-        elif self._encoding == "utf-8" and not self._named:
+        if not self._named and self._encoding == "utf-8":
             found |= self._doubtful_in_utf_8(lines)
-        elif self._encoding in _GB:
-            found |= lines.where(_positions(_SURE_UTF_8, lines.data))
-            if not self._named:
-                found |= _doubtful_in_gb18030(lines)
-        return found
+        elif not self._named and self._encoding in _GB:
+            found |= self._doubtful_in_gb18030(lines)
+        return found | _begins_with_a_mark(lines, self._encoding)
 
     def _doubtful_in_utf_8(self, lines: Lines) -> np.ndarray:
+        """Lines that might be GB18030, in a file with more Chinese than letters of two bytes."""
         found = np.zeros(len(lines), bool)
         codes = np.frombuffer(lines.data, np.uint8)
         pairs = (codes - np.uint8(0xC2)) < 0x1E
-        if self._chinese is None:
-            self._chinese = bool(np.count_nonzero((codes - np.uint8(0xE4)) < 6) >= np.count_nonzero(pairs))
-        if not self._chinese:
+        self._chinese += np.count_nonzero((codes - np.uint8(0xE4)) < 6) - np.count_nonzero(pairs)
+        if self._chinese < 0:
             return found
         pairs[1:] &= codes[:-1] < 0x80
         for i in np.unique(lines.which(np.flatnonzero(pairs))):
@@ -122,14 +118,30 @@ class EncodingCheck:
             found[i] = kind == "strong" or (kind == "weak" and self._known_mixed())
         return found
 
+    def _doubtful_in_gb18030(self, lines: Lines) -> np.ndarray:
+        """Lines that might be UTF-8: accents within words, and pairs of bytes that are no usual ones of GB18030."""
+        found = _lines_with(_EITHER, lines, _has_likelier_utf_8)
+        return found if found.any() and self._known_mixed() else np.zeros(len(lines), bool)
+
     def _known_mixed(self) -> bool:
         if self._mixed is None:
             self._mixed = self._is_mixed()
         return self._mixed
 
 
-def undecodable(lines: Lines, encoding: str) -> np.ndarray:
-    """Which lines cannot be in an encoding: (lines,) bool."""
+def surely_foreign(lines: Lines, encoding: str) -> np.ndarray:
+    """Which lines cannot be in an encoding, or are of UTF-8 and no GB18030: (lines,) bool."""
+    if lines.data.isascii():
+        return np.zeros(len(lines), bool)
+    found = _undecodable(lines, encoding)
+    if encoding in UTF_16:
+        found |= _lines_with(_SWAPPED_LINE_END, lines)
+    elif encoding in _GB:
+        found |= _lines_with(_SURE_UTF_8, lines, _has_utf_8)
+    return found
+
+
+def _undecodable(lines: Lines, encoding: str) -> np.ndarray:
     if encoding in UTF_16:
         encoding = "utf-8"
     if _is_utf_8(lines.data) if encoding == "utf-8" else is_in(lines.data, encoding):
@@ -158,19 +170,24 @@ def _is_in_a_word(field: bytes, run: re.Match) -> bool:
     return bool(_ACCENTS.fullmatch(run.group()) and _LETTER.search(beside))
 
 
-def _doubtful_in_gb18030(lines: Lines) -> np.ndarray:
-    """Lines that are likelier UTF-8: accents within words, and pairs of bytes that are no usual ones of GB18030."""
-    found = np.zeros(len(lines), bool)
-    for run in _EITHER.finditer(lines.data):
-        if not _GB_2312.fullmatch(run.group()) or _is_in_a_word(lines.data, run):
-            found[lines.which(run.start())] = True
-    return found
+def _has_utf_8(line: bytes) -> bool:
+    """Whether a field is UTF-8 as a whole, and no GB18030 but by chance."""
+    return any(_SURE_UTF_8.search(field) and is_in(field, "utf-8") for field in _FIELD_ENDS.split(line))
+
+
+def _has_likelier_utf_8(line: bytes) -> bool:
+    fields = [field for field in _FIELD_ENDS.split(line) if not field.isascii() and is_in(field, "utf-8")]
+    return any(
+        not _GB_2312.fullmatch(run.group()) or _is_in_a_word(field, run)
+        for field in fields
+        for run in _EITHER.finditer(field)
+    )
 
 
 def _likelier_gb18030(line: bytes) -> bool:
     if is_in(line, "utf-8"):
         return doubt(line) == "strong" and not all(_SCRIPT.fullmatch(run) for run in _EITHER.findall(line))
-    return is_in(line, "gb18030") and not _SURE_UTF_8.search(line)
+    return is_in(line, "gb18030") and not _has_utf_8(line)
 
 
 def _begins_with_a_mark(lines: Lines, encoding: str) -> np.ndarray:
@@ -184,8 +201,13 @@ def _begins_with_a_mark(lines: Lines, encoding: str) -> np.ndarray:
     return found
 
 
-def _positions(pattern: re.Pattern, data: bytes) -> np.ndarray:
-    return np.array([match.start() for match in pattern.finditer(data)], np.int64)
+def _lines_with(pattern: re.Pattern, lines: Lines, test: Callable[[bytes], bool] = bool) -> np.ndarray:
+    """The lines with a match of a pattern of which a test holds too: (lines,) bool."""
+    starts = np.array([match.start() for match in pattern.finditer(lines.data)], np.int64)
+    found = lines.where(starts)
+    for i in np.flatnonzero(found):
+        found[i] = test(lines[i])
+    return found
 
 
 def _is_utf_8(data: bytes) -> bool:

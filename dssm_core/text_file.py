@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from dssm_core.byte_source import byte_source
-from dssm_core.encodings import UTF_16, EncodingCheck, readable, undecodable
+from dssm_core.encodings import UTF_16, EncodingCheck, readable, surely_foreign
 from dssm_core.input_batch import Batch, Progress, Unread
 from dssm_core.quotes import whole_rows
 from dssm_core.stored_files import as_label
@@ -68,7 +68,7 @@ class TextFile:
         with byte_source(self.path, self.encoding) as source:
             blocks = LineBlocks(source)
             while not blocks.final:
-                if undecodable(blocks.read(), self.encoding).any():
+                if surely_foreign(blocks.read(), self.encoding).any():
                     return True
         return False
 
