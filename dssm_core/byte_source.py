@@ -72,7 +72,6 @@ class Utf16Source:
     def __init__(self, source: ByteSource, encoding: str):
         self._source = source
         self._decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
-        self._odd = 0
 
     @property
     def position(self) -> int:
@@ -82,11 +81,11 @@ class Utf16Source:
     def read(self, count: int) -> bytes:
         """About `count` bytes; none at the end alone."""
         data = self._source.read(count - count % 2 + 2)
-        self._odd ^= len(data) % 2
         if data:
             return self._decoder.decode(data).encode("utf-8", "surrogatepass") or self.read(count)
-        odd, self._odd = self._odd, 0
-        return b"\xff" * odd
+        pending, _ = self._decoder.getstate()
+        self._decoder.reset()
+        return b"\xff" if pending else b""
 
 
 @contextmanager

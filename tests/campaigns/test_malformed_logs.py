@@ -97,6 +97,7 @@ OF_FILES = (
     "header repeated",
     "no line end",
     "lines joined",
+    "quotes around rows",
     "header alone",
     "nothing",
 )
@@ -156,10 +157,21 @@ class Case:
         elif kind == "lines joined":
             self.ends[i] = b""
             self.touched |= {i, i + 1}
+        elif kind == "quotes around rows":
+            self.quote_from(i, min(i + rng.randrange(1, 6), len(self.lines) - 1), rng.randrange(len(HEADER) - 1))
         elif kind == "header alone":
             self.pieces, self.ends, self.touched = [], [], set(range(len(self.lines)))
         elif kind == "nothing":
             self.tail, self.touched = 1 << 40, set(range(len(self.lines)))
+
+    def quote_from(self, i, j, column):
+        """A quote is opened in a field of row i, and closed in that of row j: as if both were one row."""
+        if i < j and not self.touched & {i, j}:
+            opened, closed = self.lines[i].split(self.separator), self.lines[j].split(self.separator)
+            opened[column], closed[column] = '"' + opened[column], closed[column] + '"'
+            self.pieces[i] = self.separator.join(opened).encode(self._codec)
+            self.pieces[j] = self.separator.join(closed).encode(self._codec)
+        self.touched |= {i, j}
 
 
 def check(case, path):
