@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dssm_core.canonical import CANONICAL, REQUIRED, InputTable
 from dssm_core.errors import UserError
-from dssm_core.input_files import BY_LOOKING, InputFile, TextOptions, open_file
+from dssm_core.input_files import BY_LOOKING, InputFile, ParquetFile, TextFile, TextOptions, open_file
 from dssm_core.parquet_file import unreadable_column
 
 _ID_COLUMNS = ("user_id", "article_id")
@@ -35,17 +35,19 @@ def _mapped_columns(file: InputFile, table: str, mapping: Mapping[str, str]) -> 
         if wanted and wanted in file.names:
             columns[canonical] = wanted
         elif canonical in REQUIRED[table] or (wanted and not mapping.keys().isdisjoint(targets)):
-            raise missing_column(wanted or canonical, file)
+            raise _absent_column(wanted or canonical, file)
     if table != "exposures":
         used = {"", *CANONICAL[table], *columns.values()}
         columns |= {name: name for name in file.names if name not in used}
     return columns
 
 
+def _absent_column(name: str, file: TextFile | ParquetFile) -> UserError:
+    return unreadable_column(name, file) if name in file.unreadable else missing_column(name, file)
+
+
 def missing_column(name: str, file: InputFile) -> UserError:
     """The error for a column that a file does not have; lists those it has."""
-    if name in file.unreadable:
-        raise unreadable_column(name, file)
     there = ", ".join(repr(column) for column in file.names)
     hint = "; with only one column, its separator may be another than , tab ; or |" if len(file.names) == 1 else ""
     return UserError(f"no column {name!r} in {file.path}: it has {there}; map a column to it{hint}")

@@ -78,9 +78,14 @@ class _Shape:
         return all(spaced or not _SPACE.search(text) for text, spaced in zip(fields, self._spaced, strict=True))
 
 
+def lone_rows(lines: Lines) -> Rows:
+    """Every line as a row of its own."""
+    return Rows(np.ones(len(lines), bool), np.zeros(len(lines), bool))
+
+
 def whole_rows(lines: Lines, separator: str, columns: int, final: bool) -> Rows:
     """Find the rows of a block of lines; `final` where no lines follow. A line without a quote is a row."""
-    rows = Rows(np.ones(len(lines), bool), np.zeros(len(lines), bool))
+    rows = lone_rows(lines)
     quotes = np.flatnonzero(np.frombuffer(lines.data, np.uint8) == _QUOTE)
     suspects = _suspects(lines, quotes, separator)
     if not len(suspects):

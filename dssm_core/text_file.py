@@ -11,7 +11,7 @@ import pyarrow.csv
 from dssm_core.byte_source import byte_source
 from dssm_core.encodings import UTF_16, EncodingCheck, readable, surely_foreign
 from dssm_core.input_batch import Batch, Progress, Unread
-from dssm_core.quotes import whole_rows
+from dssm_core.quotes import Rows, lone_rows, whole_rows
 from dssm_core.stored_files import as_label
 from dssm_core.text_lines import MOST_ROW_BYTES, LineBlocks, Lines
 
@@ -79,23 +79,13 @@ class TextFile:
         lines = block.kept(flaws == 0)
         if self.encoding not in ("utf-8", *UTF_16):
             lines = lines.transcoded(self.encoding)
-        unread = []
-        first = np.ones(len(lines), bool)
-        if self.quoted:
-            rows = whole_rows(lines, self.separator, len(self.names), blocks.final)
-            first = rows.first
-            unread += [self._unread(lines, i, "bad quotes", "utf-8") for i in np.flatnonzero(rows.stray)]
-            if rows.open is not None:
-                held = int(np.searchsorted(block.numbers, lines.numbers[rows.open]))
-                blocks.take_back(block, held)
-                flaws[held:] = 0
-                lines, first = lines.kept(np.arange(len(lines)) < rows.open), first[: rows.open]
-                rows.stray = rows.stray[: rows.open]
-            first = first[~rows.stray]
-            lines = lines.kept(~rows.stray)
-        unread += [self._unread(block, i, _FLAWS[flaws[i] - 1], self.encoding) for i in np.flatnonzero(flaws)]
-        rows, numbers, ragged = self._parsed(lines, first)
-        return Batch(rows, numbers, sorted(unread + ragged))
+        rows = whole_rows(lines, self.separator, len(self.names), blocks.final) if self.quoted else lone_rows(lines)
+        if rows.open is not None:
+            lines, rows, flaws = _up_to_open(lines, rows, flaws, block, blocks)
+        unread = [self._unread(block, i, _FLAWS[flaws[i] - 1], self.encoding) for i in np.flatnonzero(flaws)]
+        unread += [self._unread(lines, i, "bad quotes", "utf-8") for i in np.flatnonzero(rows.stray)]
+        parsed, numbers, ragged = self._parsed(lines.kept(~rows.stray), rows.first[~rows.stray])
+        return Batch(parsed, numbers, sorted(unread + ragged))
 
     def _flaws(self, lines: Lines, check: EncodingCheck) -> np.ndarray:
         """Why each line cannot be taken: (lines,) uint8, numbers into `_FLAWS` from 1, or 0."""
@@ -145,6 +135,16 @@ class TextFile:
                 column_types=dict.fromkeys(self.names, pa.string()), strings_can_be_null=False, check_utf8=False
             ),
         }
+
+
+def _up_to_open(
+    lines: Lines, rows: Rows, flaws: np.ndarray, block: Lines, blocks: LineBlocks
+) -> tuple[Lines, Rows, np.ndarray]:
+    """What stands before a row that may go on in the next block; it and what follows are read again then."""
+    end = int(np.searchsorted(block.numbers, lines.numbers[rows.open]))
+    blocks.take_back(block, end)
+    lines = lines.kept(np.arange(len(lines)) < rows.open)
+    return lines, Rows(rows.first[: rows.open], rows.stray[: rows.open]), flaws[:end]
 
 
 def _no_rows(names: tuple[str, ...]) -> pa.RecordBatch:

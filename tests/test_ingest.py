@@ -436,3 +436,12 @@ def test_movielens_ratings_are_read_with_their_genres(workspace):
     dataset = load_dataset(workspace, report["dataset"])
     movie = dataset.articles.set_index("article_id").loc["11"]
     assert (movie["title"], movie["genres"]) == ("American President, The (1995)", "Comedy|Drama|Romance")
+
+
+def test_a_rule_over_a_column_that_is_not_there_names_those_that_are_in_a_file_worked_out_of_another(
+    tmp_path, workspace
+):
+    log = tmp_path / "ratings.dat"
+    log.write_text("1::2::5::978300760\n")
+    with pytest.raises(UserError, match=r"no column 'stars' in .*ratings.dat: it has 'userId', 'movieId', 'rating'"):
+        ingest(workspace, "movielens", log, click="stars>=4")
