@@ -5,7 +5,7 @@ import streamlit as st
 from lab import access, gate
 
 if __name__ == "__main__":
-    import overview  # here: what its modules remember needs a server that runs
+    from lab import overview  # here: what its modules remember needs a server that runs
 
     overview.main()
 else:

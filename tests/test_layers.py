@@ -11,7 +11,6 @@ ROOT = Path(__file__).parents[1]
 CORE = sorted((ROOT / "dssm_core").glob("*.py"))
 PAGES = [
     ROOT / "app.py",
-    ROOT / "overview.py",
     *sorted((ROOT / "pages").glob("*.py")),
     *sorted((ROOT / "lab").glob("*.py")),
 ]
@@ -20,7 +19,7 @@ HEAVY = ("tensorflow", "keras", "deepmatch", "deepctr")
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: path.name)
 def test_the_core_knows_nothing_of_the_pages(path):
-    assert not imported(path) & {"streamlit", "plotly", "lab", "pages", "app", "overview"}
+    assert not imported(path) & {"streamlit", "plotly", "lab", "pages", "app"}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -30,7 +29,7 @@ def test_no_page_imports_what_only_training_needs(path):
 
 def test_the_shared_package_imports_no_page():
     for path in (ROOT / "lab").glob("*.py"):
-        assert not imported(path) & {"pages", "app", "overview"}
+        assert not imported(path) & {"pages", "app"}
 
 
 def test_importing_all_that_pages_import_loads_no_tensorflow():
