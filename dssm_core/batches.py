@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dssm_core.checkpoint import part_of, under
 from dssm_core.clicks import UserArticles
 from dssm_core.false_negatives import FalseNegatives
 from dssm_core.strategy import Draws, Sizes, Strategy
@@ -87,6 +88,17 @@ class BatchMaker:
         """A single batch of `size` clicks, in this order, that leaves the memory and the frequencies as they are."""
         _, own, shared = self._draw(clicks, 1, rng)
         return self._pack(clicks, own, shared, passing=True)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What the batches so far left behind: memory, frequencies, and the room that the step is compiled for."""
+        streaming = under("streaming", self._streaming.state()) if self._streaming else {}
+        return {"memory": self._memory.copy(), "step": np.array(self._step), "room": np.array(self._room), **streaming}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from what `state` returned."""
+        self._memory, self._step, self._room = state["memory"], int(state["step"]), int(state["room"])
+        if self._streaming:
+            self._streaming.restore(part_of("streaming", state))
 
     def _draw(self, clicks: Clicks, steps: int, rng: np.random.Generator) -> tuple[Draws, np.ndarray, np.ndarray]:
         """What was drawn, as each click's own (n, k) and as sets of the steps (steps, S)."""

@@ -16,7 +16,7 @@ from dssm_core.config import Config, flatten, unflatten, with_settings
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.presets import PRESETS, find_preset
-from dssm_core.runs import ACTIVE, Run, cancel_run, list_runs, open_run, start_run
+from dssm_core.runs import ACTIVE, Run, cancel_run, list_runs, open_run, resume_run, start_run
 from dssm_core.stored_files import as_label
 from dssm_core.workspace import Workspace, load_dataset
 
@@ -115,6 +115,10 @@ def _add_train_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     add("runs", _runs, _human_runs, "list runs")
     add("sweeps", _sweeps, _human_sweeps, "list sweeps")
     add("cancel", _cancel, _human_pairs, "stop a queued or running run, or a sweep").add_argument("run")
+    text = "go on with a run, or a sweep, that was interrupted, failed or was cancelled"
+    resume = add("resume", _resume, _human_resumed, text)
+    resume.add_argument("run")
+    resume.add_argument("--detach", action="store_true", help="return at once; it goes on by itself")
 
 
 def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -308,12 +312,13 @@ def _follow_sweep(sweep, quiet: bool) -> None:
     """Show how many runs are done and when all will be; Ctrl-C cancels the sweep. A UserError if none finished."""
     from dssm_core.sweeps import cancel_sweep
 
+    begun = time.monotonic()
     try:
         with tqdm(total=1.0, disable=quiet or None, bar_format="{desc} {percentage:3.0f}% |{bar}| {postfix}") as bar:
             while (state := sweep.state()).state in ACTIVE:
                 left = f", {state.eta_s / 60:.0f} min left" if state.eta_s is not None else ""
                 bar.set_description(state.stage, refresh=False)
-                bar.set_postfix_str(f"{time.time() - sweep.created:.0f} s{left}", refresh=False)
+                bar.set_postfix_str(f"{time.monotonic() - begun:.0f} s{left}", refresh=False)
                 bar.update(max(0.0, (state.progress or 0) - bar.n))
                 bar.refresh()
                 time.sleep(_POLL_SECONDS)
@@ -417,6 +422,27 @@ def _cancel(workspace: Workspace, options: argparse.Namespace) -> dict:
     run = open_run(workspace, options.run)
     cancel_run(run)
     return {"run": run.id, "state": run.state().state}
+
+
+def _resume(workspace: Workspace, options: argparse.Namespace) -> dict:
+    from dssm_core.sweeps import open_sweep, resume_sweep
+
+    if any(folder.name == options.run for folder in workspace.sweep_folders()):
+        sweep = open_sweep(workspace, options.run)
+        resume_sweep(sweep)
+        if not options.detach:
+            _follow_sweep(sweep, options.json)
+        return _told(sweep)
+    run = open_run(workspace, options.run)
+    resume_run(workspace, run)
+    if options.detach:
+        return {"run": run.id, "state": run.state().state}
+    _follow(run, options.json)
+    return {"run": run.id, **run.metrics()}
+
+
+def _human_resumed(result: dict) -> str:
+    return _human_sweep(result) if "sweep" in result else _human_metrics(result)
 
 
 def _human_pairs(result: dict) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from dssm_core.checkpoint import generator_state, set_generator_state
 from dssm_core.config import Config
 from dssm_core.deep_libraries import DSSM, NegativeSampler, SparseFeat, sampledsoftmaxloss
 from dssm_core.features import Features, Side
@@ -75,14 +76,18 @@ class DeepMatchLearner:
         self.batch = batch_size(config.train.batch_size, len(data.clicks))
         self.steps = -(-len(data.clicks.users) // self.batch)
         self._data = data
+        self._rng = np.random.default_rng(config.seed)
 
     def epoch(self, progress: Callable[[int, np.ndarray], None]) -> None:
         """One pass over the clicks."""
         reporter = _Reporter(progress)
+        # shuffled here: Keras draws an order that nobody could go on from in another process
+        clicks = self._data.clicks.at(self._rng.permutation(len(self._data.clicks)))
         self.model.network.fit(
-            self.model.inputs(self._data.clicks.users, self._data.clicks.articles),
-            np.zeros(len(self._data.clicks.users), np.float32),
+            self.model.inputs(clicks.users, clicks.articles),
+            np.zeros(len(clicks), np.float32),
             batch_size=self.batch,
+            shuffle=False,
             verbose=0,
             callbacks=[reporter],
         )
@@ -102,6 +107,26 @@ class DeepMatchLearner:
     def facts(self) -> dict:
         """Its fields have no gate."""
         return {"temperature": self._temperature, "field_weights": None}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What the next epoch needs beside the model's weights to be the one that it would have been."""
+        variables = {f"variable_{i}": variable.numpy() for i, variable in enumerate(self._variables)}
+        return {"rng": generator_state(self._rng), **variables}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from what `state` returned."""
+        set_generator_state(self._rng, state["rng"])
+        self.model.network.optimizer.build(self.model.network.trainable_variables)
+        for i, variable in enumerate(self._variables):
+            variable.assign(state[f"variable_{i}"])
+
+    @property
+    def _variables(self) -> list:
+        """The optimizer's, and the state of the dropout."""
+        network = self.model.network
+        weights = {id(variable) for variable in network.weights}
+        others = [variable for variable in network.variables if id(variable) not in weights]
+        return [*network.optimizer.variables, *others]
 
 
 class _Reporter(keras.callbacks.Callback):

@@ -41,6 +41,15 @@ class FalseNegatives:
         times[known] = self._times[places[known]]
         return times
 
+    def state(self) -> dict[str, np.ndarray]:
+        """All that was counted so far."""
+        return {"times": self._times.copy(), "sums": np.array([self._negatives, self._false])}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from what `state` returned."""
+        self._times = state["times"]
+        self._negatives, self._false = map(int, state["sums"])
+
     def _count_columns(self, users: np.ndarray, columns: np.ndarray) -> int:
         np.add.at(self._standing, columns, 1)
         places = self._later.places(users)[1]

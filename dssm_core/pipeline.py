@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dssm_core.baselines import BASELINES
+from dssm_core.checkpoint import Checkpoint
 from dssm_core.comparable import baseline_run_id
 from dssm_core.config import Config, FeaturesConfig
 from dssm_core.dataset import Dataset
@@ -84,9 +85,8 @@ class _TwoTowerJob:
         config, split, stages = self._config, self._split, self._stages
         stages.begin("train")
         if self._first:
-            self._mine(train(self._learner, self._data, self._first, _part(stages.report, 0, self._learner)))
-        report = _part(stages.report, 1, self._learner) if self._first else stages.report
-        trained = train(self._learner, self._data, config, report)
+            self._mine(self._train(self._first, 0, _part(stages.report, 0, self._learner)))
+        trained = self._train(config, 1, _part(stages.report, 1, self._learner) if self._first else stages.report)
         stages.begin("embed")
         user_vectors = trained.model.embed_users(_all_rows(self._dataset.users))
         pool_vectors = trained.model.embed_articles(split.pool)
@@ -99,6 +99,11 @@ class _TwoTowerJob:
         )
         facts = _facts(config, trained, user_vectors, pool_vectors, index, self._data.counts)
         return recommender, facts | trained.facts
+
+    def _train(self, config: Config, part: int, report: Callable[[dict], None]) -> Trained:
+        trained = train(self._learner, self._data, config, report, Checkpoint(self._run.folder, part))
+        self._stages.spend("train", trained.seconds_before)
+        return trained
 
     def _mine(self, trained: Trained) -> None:
         """Take the first stage's hard negatives and start over with them."""
@@ -125,9 +130,12 @@ def _part(report: Callable[[dict], None], part: int, learner: Learner) -> Callab
     """Reports the `part`-th (0 or 1) of two trainings as one of twice the epochs."""
 
     def told(event: dict) -> None:
+        if event["type"] == "note":
+            report(event)
+            return
         epochs = event["epochs"]
         moved = {"epoch": event["epoch"] + part * epochs, "epochs": 2 * epochs}
-        if event["type"] == "step":
+        if "step" in event:
             moved |= {"step": event["step"] + part * epochs * learner.steps, "steps": 2 * event["steps"]}
         report(event | moved)
 
@@ -233,6 +241,11 @@ class _Stages:
 
     report: Callable[[dict], None]
     begun: list[tuple[str, float]] = field(default_factory=list)
+    spent: dict[str, float] = field(default_factory=dict)
+
+    def spend(self, stage: str, seconds: float) -> None:
+        """Count what earlier processes of the same run spent on a stage."""
+        self.spent[stage] = self.spent.get(stage, 0.0) + seconds
 
     def begin(self, stage: str) -> None:
         self.begun.append((stage, time.monotonic()))
@@ -240,7 +253,10 @@ class _Stages:
 
     def seconds(self) -> dict[str, float]:
         ends = [start for _, start in self.begun[1:]] + [time.monotonic()]
-        return {stage: end - start for (stage, start), end in zip(self.begun, ends, strict=True)}
+        return {
+            stage: end - start + self.spent.get(stage, 0.0)
+            for (stage, start), end in zip(self.begun, ends, strict=True)
+        }
 
 
 def peak_mb() -> float:

@@ -1,15 +1,14 @@
-"""Runs: started as child processes, watched through their files, cancelled, listed, deleted.
+"""Runs: started as child processes, watched through their files, cancelled, resumed, listed, deleted.
 
-A run's folder is locked (flock) from before its process starts until that process is gone, whatever ends it; so a run
-whose lock is free and which did not say how it ended was interrupted.
+A run whose folder's lock is free (see processes.py) and which did not say how it ended was interrupted.
 """
 
+import errno
 import fcntl
 import json
 import os
-import signal
-import subprocess
-import sys
+import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -24,15 +23,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from dssm_core.config import Config, flatten, unflatten
 from dssm_core.errors import Damaged, UserError
 from dssm_core.manifest import MANIFEST, check_whole, checked, holds
-from dssm_core.stored_files import check_own, is_there, open_file, read_as, read_json, read_text, write_json, written
+from dssm_core.processes import ask_to_stop, held_lock, is_locked, is_stopping, start_process, stop_process
+from dssm_core.stored_files import check_own, is_there, open_file, read_as, read_json, read_text, write_json
 from dssm_core.workspace import Workspace, new_id
 
-ACTIVE = ("queued", "running")
+ACTIVE = ("queued", "running", "cancelling")
+"""States of a run that a process is at work on."""
+
+RESUMABLE = ("interrupted", "failed", "cancelled")
+"""States of a run that can go on from its last whole epoch."""
 
 VERSION = 2
 """Of what a run's files hold: 2 added to held_out.parquet how often a click was drawn as a negative."""
 
-_GRACE_SECONDS = 10.0
+_KILLED = "the run's process ended without a word: it was killed, memory ran out, or the machine stopped"
 
 _TAIL_BYTES = 64 << 10
 """Of the end of a log, in which its last lines are looked for."""
@@ -43,7 +47,8 @@ LATEST = 32_503_680_000
 _NUMBER = (int, float)
 _READ: dict[str, dict[str, type | tuple[type, ...]]] = {
     "stage": {"stage": str},
-    "step": {"step": _NUMBER, "steps": _NUMBER, "time": _NUMBER},
+    "train": {"epoch": _NUMBER, "step": _NUMBER, "steps": _NUMBER},
+    "step": {"step": _NUMBER, "steps": _NUMBER},
     "epoch": {"epoch": _NUMBER, "epochs": _NUMBER},
 }
 """What is read of the events of each type."""
@@ -51,8 +56,8 @@ _READ: dict[str, dict[str, type | tuple[type, ...]]] = {
 
 @dataclass(frozen=True)
 class RunState:
-    """How a run is doing: queued, running, finished, failed, cancelled, interrupted, or damaged: its files are not as
-    they were written; `progress` of training 0..1."""
+    """How a run is doing: queued, running, cancelling, finished, failed, cancelled, interrupted, or damaged: its files
+    are not as they were written; `progress` of training 0..1."""
 
     state: str
     reason: str = ""
@@ -168,21 +173,23 @@ class Run:
         if self.finished:  # in the moment since the first look
             return RunState("finished", progress=1.0)
         if not running:
-            return RunState(
-                "interrupted", "the run's process ended without a word: it was killed, or the machine stopped"
-            )
+            return RunState("cancelled", "cancelled") if is_stopping(self.folder) else RunState("interrupted", _KILLED)
         # a run is finished once its manifest says so, and until then still at work
-        return _progress("queued" if status.state == "queued" else "running", self.events())
+        at_work = "queued" if status.state == "queued" else "running"
+        return _progress("cancelling" if is_stopping(self.folder) else at_work, self.events())
 
     def events(self) -> list[dict]:
-        """Everything it reported so far, in order; what is no whole event, such as a torn last line, is left out."""
+        """Everything it reported so far, in order and once, however often it was resumed.
+
+        What is no whole event, such as a torn line, is left out.
+        """
         path = self.folder / "events.jsonl"
         if not is_there(self.folder / MANIFEST):
-            return _events(path) if is_there(path) else []
+            return _told_once(_read_events(path))
         if not holds(self.folder, path.name):
             return []
         with checked(self.folder, path.name):
-            return _events(path)
+            return _told_once(_read_events(path))
 
     def metrics(self) -> dict:
         """metrics.json; a UserError if the run is not finished."""
@@ -253,17 +260,25 @@ class Status(BaseModel):
 
 
 class EventLog:
-    """Writes events.jsonl: one object a line, one write each, numbered."""
+    """Writes events.jsonl: one object a line, one write each, numbered on from what is there.
+
+    `clock` beside the `time` of an event is in seconds too, and never jumps; it starts anew with the machine.
+    """
 
     def __init__(self, path: Path):
+        self._number = max((event["seq"] for event in _read_events(path) if "seq" in event), default=0)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        self._number = 0
+        self._torn = path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
 
     def __call__(self, event: dict) -> None:
-        """Append one event."""
+        """Append one event. Raises OSError where there is no room for it."""
         self._number += 1
-        line = json.dumps({"seq": self._number, "time": time.time(), **event}) + "\n"
-        os.write(self._file, line.encode())
+        told = {"seq": self._number, "time": time.time(), "clock": time.monotonic(), **event}
+        line = ("\n" * self._torn + json.dumps(told) + "\n").encode()
+        self._torn = True
+        if os.write(self._file, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._torn = False
 
 
 def list_runs(workspace: Workspace) -> list[Run]:
@@ -295,67 +310,97 @@ def write_status(folder: Path, state: str, reason: str = "") -> None:
 
 
 def start_run(
-    workspace: Workspace, dataset_id: str, config: Config, name: str = "", preset: str = "", beside: bool = False
+    workspace: Workspace,
+    dataset_id: str,
+    config: Config,
+    name: str = "",
+    preset: str = "",
+    beside: bool = False,
+    run_id: str = "",
 ) -> Run:
     """Start a run as a process of its own that outlives this one; it waits for the runs before it.
 
-    `beside`: it shares its turn with others that were started so, as the jobs of a sweep are.
+    `beside`: it shares its turn with others that were started so, as the jobs of a sweep are. `run_id`: the id that it
+    is to have, from `new_id`; of several starts with the same id the first starts the run and all return it.
     """
     workspace.dataset_folder(dataset_id)
-    folder = workspace.new_run_folder(new_id())
+    run_id = run_id or new_id()
     label = config.negatives.strategy if config.model == "two_tower" else config.model
-    with held_lock(folder) as lock:
-        describe_run(folder, dataset_id, config, name or preset or label, preset)
-        arguments = [str(workspace.home), folder.name, *(["beside"] if beside else [])]
-        start_process(folder, "dssm_core.child", arguments, lock)
+    with one_at_a_time(workspace):
+        if run_id in (folder.name for folder in workspace.run_folders()):
+            return open_run(workspace, run_id)
+        folder = workspace.new_run_folder(run_id)
+        try:
+            with held_lock(folder) as lock:
+                describe_run(folder, dataset_id, config, name or preset or label, preset)
+                _start_child(workspace, folder, beside, lock)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise UserError(f"the run could not be started: {error.strerror}") from None
     return Run(folder)
 
 
-@contextmanager
-def held_lock(folder: Path) -> Iterator[int]:
-    """Hold a folder's lock while the body runs; yields its file's number, to hand on to a process."""
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield lock.fileno()
+def resume_run(workspace: Workspace, run: Run, beside: bool = False) -> None:
+    """Go on with a run that was interrupted, failed or was cancelled, from its last whole epoch.
 
-
-def start_process(folder: Path, module: str, arguments: list[str], lock: int) -> None:
-    """Start `python -m module` in a session of its own, its output in the folder's log.txt and its number in pid.
-
-    It inherits the lock itself, so there is no moment at which nobody holds it.
+    It ends as it would have without the stop. One that is at work already stays as it is. A UserError where there is
+    nothing to go on with.
     """
-    with (folder / "log.txt").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=[lock],
-            start_new_session=True,
-            cwd=Path(__file__).parent.parent,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
-        )
-    with written(folder / "pid") as beside:
-        beside.write_text(str(process.pid))
+    with one_at_a_time(workspace):
+        state = run.state()
+        if state.state in ACTIVE:
+            return
+        if run.problem or run.bundled or state.state not in RESUMABLE:
+            raise UserError(f"run {run.id} cannot be resumed: {run.problem or f'it is {state.state}'}")
+        workspace.dataset_folder(run.dataset)
+        try:
+            with held_lock(run.folder) as lock:
+                _remove_half_written(run.folder)
+                write_status(run.folder, "queued")
+                _start_child(workspace, run.folder, beside, lock)
+        except OSError as error:
+            raise UserError(f"run {run.id} could not be resumed: {error.strerror}") from None
 
 
-def cancel_run(run: Run) -> None:
-    """Stop a queued or running run: a flag, SIGTERM to its process group, then SIGKILL. Others stay as they are."""
+@contextmanager
+def one_at_a_time(workspace: Workspace) -> Iterator[None]:
+    """Starts come one after the other, so that what is started twice at once is found by the second."""
+    runs = workspace.home / "runs"
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        lock = (runs / ".start").open("w")
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {runs}: {error.strerror}; choose another --home or $DSSM_HOME, or make room"
+        ) from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _start_child(workspace: Workspace, folder: Path, beside: bool, lock: int) -> None:
+    arguments = [str(workspace.home), folder.name, *(["beside"] if beside else [])]
+    start_process(folder, "dssm_core.child", arguments, lock)
+
+
+def _remove_half_written(folder: Path) -> None:
+    """Remove what a process was writing beside when it was killed."""
+    for path in (*folder.glob(".*"), *folder.glob("checkpoint/.*")):
+        path.unlink()
+
+
+def cancel_run(run: Run, wait: bool = True) -> None:
+    """Stop a queued or running run: a flag, SIGTERM to its process group, then SIGKILL. Others stay as they are.
+
+    Without `wait` it returns once the run was told, and the rest is seen to while this process lives.
+    """
     if run.state().state not in ACTIVE:
         return
-    stop_process(run.folder)
-    if run.state().state == "interrupted":
-        write_status(run.folder, "cancelled", "cancelled")
-
-
-def stop_process(folder: Path) -> None:
-    """Stop the process that holds a folder's lock, and all that it started in its session."""
-    (folder / "cancel").touch()
-    group = int((folder / "pid").read_text())
-    for way in (signal.SIGTERM, signal.SIGKILL):
-        _signal(group, way)
-        if _gone_within(folder, _GRACE_SECONDS):
-            break
+    ask_to_stop(run.folder)
+    if wait:
+        stop_process(run.folder)
+    else:
+        threading.Thread(target=stop_process, args=[run.folder], daemon=True).start()
 
 
 def delete_run(workspace: Workspace, run: Run) -> None:
@@ -365,38 +410,9 @@ def delete_run(workspace: Workspace, run: Run) -> None:
     workspace.delete_run(run.id)
 
 
-def is_locked(folder: Path) -> bool:
-    """Whether a process holds the run's lock."""
-    path = folder / "lock"
-    if not path.exists():
-        return False
-    with path.open() as file:
-        try:
-            # shared, so that two who look at once do not see each other
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
-
-
-def _signal(group: int, way: signal.Signals) -> None:
-    try:
-        os.killpg(group, way)
-    except ProcessLookupError:
-        return
-
-
-def _gone_within(folder: Path, seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if not is_locked(folder):
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def _events(path: Path) -> list[dict]:
-    return [event for event in map(_parsed, read_text(path).splitlines()) if event]
+def _read_events(path: Path) -> list[dict]:
+    lines = read_text(path).splitlines() if is_there(path) else []
+    return [event for event in map(_parsed, lines) if event]
 
 
 def _parsed(line: str) -> dict | None:
@@ -413,14 +429,40 @@ def _parsed(line: str) -> dict | None:
     )
 
 
+def _told_once(events: list[dict]) -> list[dict]:
+    """The events without those of epochs that a resumed training made again."""
+    kept: list[dict] = []
+    for event in events:
+        if event["type"] == "train":
+            kept = [one for one in kept if not _made_again(one, event)]
+        kept.append(event)
+    first: dict[int, dict] = {}
+    for event in kept:
+        if event["type"] == "epoch":
+            first.setdefault(event["epoch"], event)
+    return [event for event in kept if event["type"] != "epoch" or first[event["epoch"]] is event]
+
+
+def _made_again(event: dict, train: dict) -> bool:
+    """Whether a training that goes on at the place of a train event makes what an earlier event told of again."""
+    key = {"step": "step", "epoch": "epoch", "train": "epoch"}.get(event["type"])
+    return key is not None and event[key] > train[key]
+
+
 def _progress(state: str, events: list[dict]) -> RunState:
-    stages = [event["stage"] for event in events if event["type"] == "stage"]
-    steps = [event for event in events if event["type"] == "step"]
-    stage = stages[-1] if stages else ""
-    if not steps:
+    """Where a run is, by its last stage and step; what is left, by the steps since it was last resumed."""
+    stage = next((event["stage"] for event in reversed(events) if event["type"] == "stage"), "")
+    last = next((event for event in reversed(events) if event["type"] in ("train", "step")), None)
+    if last is None:
         return RunState(state, stage=stage)
-    last, first = steps[-1], steps[0]
-    progress = last["step"] / last["steps"]
-    done = last["step"] - first["step"]
-    eta = (last["time"] - first["time"]) / done * (last["steps"] - last["step"]) if done else None
-    return RunState(state, stage=stage, progress=progress, eta_s=eta)
+    return RunState(state, stage=stage, progress=last["step"] / last["steps"], eta_s=_left(events))
+
+
+def _left(events: list[dict]) -> float | None:
+    """Seconds of training that are left; None before there are two steps of this process to tell by."""
+    begun = max((place for place, event in enumerate(events) if event["type"] == "train"), default=0)
+    steps = [event for event in events[begun:] if event["type"] == "step" and isinstance(event.get("clock"), _NUMBER)]
+    if not steps or steps[-1]["step"] == steps[0]["step"]:
+        return None
+    first, last = steps[0], steps[-1]
+    return (last["clock"] - first["clock"]) / (last["step"] - first["step"]) * (last["steps"] - last["step"])

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from dssm_core.batches import BatchMaker
+from dssm_core.checkpoint import generator_state, part_of, set_generator_state, under
 from dssm_core.config import Config
 from dssm_core.false_negatives import FalseNegatives
 from dssm_core.features import Features
@@ -51,6 +52,7 @@ class SampledLearner:
         self._validation_seed = config.split.seed
         self._steps_per_call = _FIRST_STEPS
         self._done = 0
+        self._compiled = False
 
     def epoch(self, progress: Callable[[int, np.ndarray], None]) -> Draws:
         """One pass over the clicks that are kept, in calls of about half a second."""
@@ -60,8 +62,9 @@ class SampledLearner:
             started = time.monotonic()
             losses = self._step.train(batches, self._done)
             seconds = time.monotonic() - started
-            if self._done:
+            if self._compiled:
                 self._steps_per_call = int(np.clip(_SECONDS_PER_CALL * len(batches) / seconds, 1, 1000))
+            self._compiled = True
             self._done += len(batches)
             progress(len(batches), losses)
         return draws
@@ -92,6 +95,26 @@ class SampledLearner:
         articles = self.model.articles.field_weights(self._data.counts.pool)
         weights = {"users": users, "articles": articles} if users else None
         return {"temperature": self._step.temperature, "field_weights": weights}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What the next epoch needs beside the model's weights to be the one that it would have been."""
+        counted = under("false_negatives", self._false_negatives.state()) if self._false_negatives else {}
+        return {
+            "done": np.array(self._done),
+            "rng": generator_state(self._rng),
+            **under("step", self._step.state()),
+            **under("maker", self._maker.state()),
+            **counted,
+        }
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from what `state` returned."""
+        self._done = int(state["done"])
+        set_generator_state(self._rng, state["rng"])
+        self._step.restore(part_of("step", state))
+        self._maker.restore(part_of("maker", state))
+        if self._false_negatives:
+            self._false_negatives.restore(part_of("false_negatives", state))
 
     def _validation_clicks(self, rng: np.random.Generator) -> Clicks:
         """A batch of them, filled up with train clicks so that its loss compares with train's."""

@@ -82,6 +82,24 @@ class Step:
         scored = self._compiled_scores(self._gather(*(tensor[0] for tensor in _tensors(batches))))
         return self._loss(scored).numpy(), scored.cosine.numpy(), scored.cosines.numpy()[~scored.mask.numpy()]
 
+    def state(self) -> dict[str, np.ndarray]:
+        """All that training changes beside the model's weights."""
+        return {f"variable_{i}": variable.numpy() for i, variable in enumerate(self._variables)}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from what `state` returned."""
+        for i, variable in enumerate(self._variables):
+            variable.assign(state[f"variable_{i}"])
+
+    @property
+    def _variables(self) -> list:
+        return [
+            *self._model.state_variables,
+            self._log_temperature,
+            *self._optimizer.variables,
+            *self._memory.variables,
+        ]
+
     def _train_many(self, users, positives, before, own, shared, known, log_q, first_step):
         losses = tf.TensorArray(tf.float32, size=tf.shape(users)[0])
         for step in tf.range(tf.shape(users)[0]):
@@ -224,6 +242,11 @@ class _Memory:
         self._vectors = tf.Variable(tf.zeros((batches * batch, dim)), trainable=False)
         self._ids = tf.Variable(tf.zeros(batches * batch, tf.int32), trainable=False)
         self._log_q = tf.Variable(tf.zeros(batches * batch), trainable=False)
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """All that it remembers."""
+        return [self._vectors, self._ids, self._log_q]
 
     def read(self):
         return self._vectors.read_value(), self._ids.read_value(), self._log_q.read_value()

@@ -35,6 +35,14 @@ class StreamingFrequency:
         gaps = np.stack([gap[places] for gap, places in zip(self._gap, self._places(articles), strict=True)])
         return 1 / (np.maximum(gaps.max(axis=0), 1) * self._batch)
 
+    def state(self) -> dict[str, np.ndarray]:
+        """All that was estimated so far."""
+        return {"last": self._last.copy(), "gap": self._gap.copy(), "step": np.array(self._step)}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from what `state` returned."""
+        self._last, self._gap, self._step = state["last"], state["gap"], int(state["step"])
+
     def _places(self, articles: np.ndarray) -> np.ndarray:
         """The bucket of each article under each hash: (hashes, …) int64."""
         mixed = articles.astype(np.uint64)[None] * _MULTIPLIERS.reshape(-1, *[1] * articles.ndim)

@@ -3,6 +3,7 @@
 A sweep is a process of its own that starts its runs when their turn comes; like a run it is watched through its files.
 """
 
+import threading
 import time
 from functools import cached_property
 from pathlib import Path
@@ -14,19 +15,9 @@ from dssm_core.config import Config, flatten, unflatten, with_settings
 from dssm_core.earlier import first_stage
 from dssm_core.errors import Damaged, UserError
 from dssm_core.presets import find_preset
+from dssm_core.processes import ask_to_stop, held_lock, is_locked, is_stopping, start_process, stop_process
 from dssm_core.readiness import check
-from dssm_core.runs import (
-    ACTIVE,
-    LATEST,
-    Run,
-    RunState,
-    Status,
-    held_lock,
-    is_locked,
-    start_process,
-    stop_process,
-    write_status,
-)
+from dssm_core.runs import ACTIVE, LATEST, Run, RunState, Status, cancel_run, one_at_a_time, write_status
 from dssm_core.split import make_split
 from dssm_core.stored_files import check_own, is_there, read_as, write_json
 from dssm_core.subsampling import keep_probability
@@ -114,19 +105,50 @@ class Sweep:
         stage = f"{done} of {planned} runs"
         if status.state not in ACTIVE:
             return RunState(status.state, status.reason, stage, progress=done / planned)
+        stopping = is_stopping(self.folder)
         if not is_locked(self.folder):
-            return RunState("interrupted", "the sweep's process ended without a word", stage, progress=done / planned)
+            ended = ("cancelled", "cancelled") if stopping else ("interrupted", "its process ended without a word")
+            return RunState(*ended, stage, progress=done / planned)
         progress = (done + sum(state.progress or 0 for state in states if state.state in ACTIVE)) / planned
-        elapsed = time.time() - self.created
-        return RunState("running", "", stage, progress, elapsed / progress * (1 - progress) if progress else None)
+        return RunState("cancelling" if stopping else "running", "", stage, progress, self._left(progress))
 
-    def note_start(self, place: int, run: Run) -> None:
-        """Write down which run carries out the `place`-th of those planned."""
-        write_json(self.folder / "started.json", self._started() | {str(place): run.id})
+    @property
+    def unfinished(self) -> bool:
+        """Whether there is a planned run that did not finish, or was never started."""
+        return sum(run.finished for run in self.runs()) < len(self.planned)
+
+    def note_start(self, place: int, run_id: str) -> None:
+        """Write down the id of the run that is about to carry out the `place`-th of those planned."""
+        write_json(self.folder / "started.json", self._started() | {str(place): run_id})
+
+    def note_begin(self) -> None:
+        """Write down how far the sweep is now that its process begins, by a clock that never jumps."""
+        write_json(self.folder / "begun.json", {"clock": time.monotonic(), "done": self._done()})
+
+    def _done(self) -> float:
+        """The share of its runs that is done."""
+        return sum(run.state().state not in ACTIVE for run in self.runs()) / len(self.planned)
+
+    def _left(self, progress: float) -> float | None:
+        """Seconds until all runs are done, at the pace since its process began."""
+        path = self.folder / "begun.json"
+        begun = read_as(path, _Begun) if is_there(path) else None
+        if begun is None or progress <= begun.done:
+            return None
+        return (time.monotonic() - begun.clock) / (progress - begun.done) * (1 - progress)
 
     def _started(self) -> dict[str, str]:
         path = self.folder / "started.json"
         return read_as(path, _Started).root if is_there(path) else {}
+
+
+class _Begun(BaseModel):
+    """begun.json: the clock when the sweep's process began, and the share of its runs that was done."""
+
+    model_config = ConfigDict(strict=True)
+
+    clock: float
+    done: float
 
 
 class _Planned(BaseModel):
@@ -171,31 +193,52 @@ def start_sweep(
     positives: int | None = None,
     jobs: int = 1,
     name: str = "",
+    sweep_id: str = "",
 ) -> Sweep:
     """Start a sweep as a process of its own that outlives this one.
 
     `settings` (key=value) hold for all its runs, which differ by preset and by seed, 0 to `seeds` − 1, alone.
-    `positives`: how many each sees; default 16 times the train clicks. A UserError names a preset that the dataset
-    cannot supply, before anything is started.
+    `positives`: how many each sees; default 16 times the train clicks. `sweep_id`: the id that it is to have, from
+    `new_id`; of several starts with the same id the first starts the sweep and all return it. A UserError names a
+    preset that the dataset cannot supply, before anything is started.
     """
     for value, what in ((seeds, "seeds"), (jobs, "jobs"), (positives or 1, "positives")):
         if value < 1:
             raise UserError(f"bad value {value} for {what}: it must be 1 or more")
     planned, budget = plan(workspace, dataset_id, presets, seeds, settings or [], positives)
-    folder = workspace.new_sweep_folder(new_id())
-    with held_lock(folder) as lock:
-        write_status(folder, "running")
-        described = {
-            "dataset": dataset_id,
-            "name": name,
-            "presets": presets,
-            "seeds": seeds,
-            "settings": settings or [],
-        }
-        described |= {"positives": budget, "jobs": jobs, "created": time.time(), "planned": planned}
-        write_json(folder / "sweep.json", described)
-        start_process(folder, "dssm_core.sweep_child", [str(workspace.home), folder.name], lock)
-    return Sweep(workspace, folder)
+    described = {"dataset": dataset_id, "name": name, "presets": presets, "seeds": seeds, "settings": settings or []}
+    described |= {"positives": budget, "jobs": jobs, "created": time.time(), "planned": planned}
+    sweep_id = sweep_id or new_id()
+    with one_at_a_time(workspace):
+        if sweep_id in (folder.name for folder in workspace.sweep_folders()):
+            return open_sweep(workspace, sweep_id)
+        folder = workspace.new_sweep_folder(sweep_id)
+        with held_lock(folder) as lock:
+            write_status(folder, "running")
+            write_json(folder / "sweep.json", described)
+            sweep = Sweep(workspace, folder)
+            _start_child(sweep, lock)
+    return sweep
+
+
+def resume_sweep(sweep: Sweep) -> None:
+    """Go on with a sweep that ended early: its runs that did not finish are resumed, and the missing ones started.
+
+    One that is at work already stays as it is. A UserError where all runs are finished.
+    """
+    with one_at_a_time(sweep.workspace):
+        if sweep.state().state in ACTIVE:
+            return
+        if not sweep.unfinished:
+            raise UserError(f"sweep {sweep.id} cannot be resumed: all its runs are finished")
+        with held_lock(sweep.folder) as lock:
+            write_status(sweep.folder, "running")
+            _start_child(sweep, lock)
+
+
+def _start_child(sweep: Sweep, lock: int) -> None:
+    sweep.note_begin()
+    start_process(sweep.folder, "dssm_core.sweep_child", [str(sweep.workspace.home), sweep.id], lock)
 
 
 def plan(
@@ -255,12 +298,27 @@ def open_sweep(workspace: Workspace, sweep_id: str) -> Sweep:
     return Sweep(workspace, workspace.sweep_folder(sweep_id))
 
 
-def cancel_sweep(sweep: Sweep) -> None:
-    """Stop a sweep and its runs at work; those that are finished stay."""
-    if sweep.state().state in ACTIVE:
-        stop_process(sweep.folder)
-        if sweep.state().state == "interrupted":
-            write_status(sweep.folder, "cancelled", "cancelled")
+def cancel_sweep(sweep: Sweep, wait: bool = True) -> None:
+    """Stop a sweep and its runs at work; those that are finished stay.
+
+    Without `wait` it returns once they were told, and the rest is seen to while this process lives.
+    """
+    if sweep.state().state not in ACTIVE:
+        return
+    ask_to_stop(sweep.folder)
+    for run in sweep.runs():
+        cancel_run(run, wait=False)
+    if wait:
+        _see_to_the_end(sweep)
+    else:
+        threading.Thread(target=_see_to_the_end, args=[sweep], daemon=True).start()
+
+
+def _see_to_the_end(sweep: Sweep) -> None:
+    stop_process(sweep.folder)
+    # whichever it may have started as it was told to stop
+    for run in sweep.runs():
+        cancel_run(run)
 
 
 def delete_sweep(sweep: Sweep) -> None:

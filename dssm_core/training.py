@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 import numpy as np
 
+from dssm_core.checkpoint import Checkpoint, DamagedCheckpoint, part_of, under
 from dssm_core.config import Config
 from dssm_core.errors import UserError
 from dssm_core.health import health
@@ -66,14 +67,23 @@ class Learner(Protocol):
         """What is worth knowing of the trained model: `temperature` and `field_weights`, None where there is none."""
         ...
 
+    def state(self) -> dict[str, np.ndarray]:
+        """What the next epoch needs beside the model's weights to be the one that it would have been."""
+        ...
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from what `state` returned, perhaps in another process."""
+        ...
+
 
 @dataclass(frozen=True)
 class Trained:
     """What training leaves: the model, with the weights of which epoch, and how it went.
 
     `facts`: those of the learner at that epoch. `repeated` is a share of all draws and `topped_up` one of the drawn
-    negatives, None where none are drawn. `seconds`: the whole training; `positives_per_second`: while training, without
-    the first call, which compiles, and without validation.
+    negatives, None where none are drawn. `seconds`: the whole training; `seconds_before`: the part of it that processes
+    before this one took; `positives_per_second`: while training, without the first call of each process, which
+    compiles, and without validation.
     """
 
     model: Embedder
@@ -82,61 +92,132 @@ class Trained:
     repeated: float | None
     topped_up: float | None
     seconds: float
+    seconds_before: float
     positives_per_second: float
 
 
-def train(learner: Learner, data: TrainingData, config: Config, report: Report) -> Trained:
-    """Train for `config.train.epochs` passes over the clicks.
+@dataclass
+class _SoFar:
+    """How a training went up to its last whole epoch: what a checkpoint holds beside weights and the learner's state.
 
-    `report` gets a step event every few steps and an epoch event after each. Raises TrainingError on a loss that is not
-    finite.
+    `event`: what was reported of that epoch. `timed_steps` took `timed_seconds`, see `Trained.positives_per_second`.
     """
-    pace = _Pace(learner, config.train.epochs, report)
-    best, best_recall, all_draws, begun = None, -1.0, [], time.monotonic()
-    for epoch in range(1, config.train.epochs + 1):
-        started = time.monotonic()
+
+    epoch: int = 0
+    event: dict = field(default_factory=dict)
+    best_epoch: int = 0
+    best_recall: float = -1.0
+    best_facts: dict = field(default_factory=dict)
+    drawn: int = 0
+    repeated: int = 0
+    topped_up: int = 0
+    seconds: float = 0.0
+    timed_steps: int = 0
+    timed_seconds: float = 0.0
+
+    def count_draws(self, draws: Draws | None) -> None:
+        """Add what an epoch drew."""
+        if draws is not None:
+            self.drawn += draws.drawn
+            self.repeated += draws.repeated
+            self.topped_up += draws.topped_up
+
+    def is_better(self, recall: float | None, keep: str) -> bool:
+        """Whether an epoch of this validation recall is to be kept rather than the best so far."""
+        return keep == "last" or recall is None or recall > self.best_recall
+
+
+def train(
+    learner: Learner, data: TrainingData, config: Config, report: Report, checkpoint: Checkpoint | None = None
+) -> Trained:
+    """Train for `config.train.epochs` passes over the clicks, the first of which may have been made by another process.
+
+    `report` gets a train event, which says how many epochs are done already, a step event every few steps and an epoch
+    event after each. `checkpoint` is written after each epoch, and gone on from where it was written before: the result
+    is that of a training that was never stopped. Raises TrainingError on a loss that is not finite.
+    """
+    so_far, best = _gone_on(learner, report, checkpoint)
+    pace, earlier, begun = _Pace(learner, config.train.epochs, so_far, report), so_far.seconds, time.monotonic()
+    for epoch in range(so_far.epoch + 1, config.train.epochs + 1):
         pace.begin(epoch)
         draws = learner.epoch(pace.count)
-        all_draws.append(draws)
-        recall = _validation_recall(learner.model, data)
-        measured = {"loss": pace.mean_loss(), "validation_recall@50": recall, **_user_health(learner.model, data)}
-        report(
-            {"type": "epoch", "epoch": epoch, "epochs": config.train.epochs, "seconds": time.monotonic() - started}
-            | measured
-            | learner.validate()
-            | _shares([draws])
-        )
-        if config.train.keep == "last" or recall is None or recall > best_recall:
-            best = (epoch, learner.model.weights(), learner.facts())
-            best_recall = -1.0 if recall is None else recall
-    kept, weights, facts = best
-    learner.model.set_weights(weights)
+        measured = {"loss": pace.mean_loss(), **_validation(learner, data), **_shares(draws), "seconds": pace.elapsed()}
+        so_far.event = {"type": "epoch", "epoch": epoch, "epochs": config.train.epochs, **measured}
+        so_far.count_draws(draws)
+        weights = learner.model.weights()
+        if so_far.is_better(measured["validation_recall@50"], config.train.keep):
+            best, so_far.best_facts = weights, learner.facts()
+            so_far.best_epoch, so_far.best_recall = epoch, measured["validation_recall@50"] or 0.0
+        so_far.epoch, so_far.seconds = epoch, earlier + time.monotonic() - begun
+        # before the epoch is told, so that whoever was told of it can count on it
+        if checkpoint:
+            checkpoint.write(epoch, asdict(so_far), _arrays(learner, weights, best))
+        report(so_far.event)
+    learner.model.set_weights(best)
     return Trained(
         learner.model,
-        kept,
-        facts,
-        **_shares(all_draws),
-        seconds=time.monotonic() - begun,
+        so_far.best_epoch,
+        so_far.best_facts,
+        **_shares(so_far),
+        seconds=earlier + time.monotonic() - begun,
+        seconds_before=earlier,
         positives_per_second=pace.positives_per_second,
     )
 
 
-class _Pace:
-    """Counts steps, checks their losses and reports them."""
+def _gone_on(
+    learner: Learner, report: Report, checkpoint: Checkpoint | None
+) -> tuple[_SoFar, dict[str, np.ndarray] | None]:
+    """How far the training is, with the learner put there, and the best weights; from the beginning without a
+    checkpoint that can be trusted."""
+    try:
+        kept = checkpoint.read() if checkpoint else None
+    except DamagedCheckpoint as error:
+        report({"type": "note", "note": f"{error}; training starts from the beginning"})
+        checkpoint.forget()
+        kept = None
+    if kept is None:
+        return _SoFar(), None
+    facts, arrays = kept
+    weights = part_of("model", arrays)
+    learner.model.set_weights(weights)
+    learner.restore(part_of("learner", arrays))
+    return _SoFar(**facts), part_of("best", arrays) or weights
 
-    def __init__(self, learner: Learner, epochs: int, report: Report):
-        self._learner, self._epochs, self._report = learner, epochs, report
-        self._epoch, self._done, self._losses = 0, 0, []
-        self._seconds, self._timed, self._last = 0.0, 0, 0.0
+
+def _arrays(learner: Learner, weights: dict[str, np.ndarray], best: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Everything that a checkpoint holds of a model; the best weights only where they are not the last ones too."""
+    arrays = under("model", weights) | under("learner", learner.state())
+    return arrays if best is weights else arrays | under("best", best)
+
+
+class _Pace:
+    """Counts steps, checks their losses and reports them, once it has told what was done before."""
+
+    def __init__(self, learner: Learner, epochs: int, so_far: _SoFar, report: Report):
+        self._learner, self._epochs, self._so_far, self._report = learner, epochs, so_far, report
+        self._epoch, self._done, self._losses = so_far.epoch, so_far.epoch * learner.steps, []
+        self._last = self._begun = 0.0
+        self._compiled = False
+        if so_far.epoch < epochs:
+            report({"type": "train", **self._place()})
+        if so_far.event:  # the process before may have ended before it could
+            report(so_far.event)
 
     @property
     def positives_per_second(self) -> float:
         """Speed so far; 0 before the second call."""
-        return self._learner.batch * self._timed / self._seconds if self._timed else 0.0
+        timed = self._so_far
+        return self._learner.batch * timed.timed_steps / timed.timed_seconds if timed.timed_steps else 0.0
 
     def begin(self, epoch: int) -> None:
         """A new epoch starts now."""
-        self._epoch, self._losses, self._last = epoch, [], time.monotonic()
+        self._epoch, self._losses = epoch, []
+        self._last = self._begun = time.monotonic()
+
+    def elapsed(self) -> float:
+        """Seconds since the epoch began."""
+        return time.monotonic() - self._begun
 
     def mean_loss(self) -> float:
         """Mean over the steps of this epoch."""
@@ -145,9 +226,10 @@ class _Pace:
     def count(self, steps: int, losses: np.ndarray) -> None:
         """Note that `steps` more were done, with these losses."""
         now = time.monotonic()
-        if self._done:
-            self._seconds, self._timed = self._seconds + now - self._last, self._timed + steps
-        self._last = now
+        if self._compiled:
+            self._so_far.timed_seconds += now - self._last
+            self._so_far.timed_steps += steps
+        self._last, self._compiled = now, True
         self._done += steps
         if not np.isfinite(losses).all():
             raise TrainingError(
@@ -156,20 +238,29 @@ class _Pace:
             )
         self._losses.append(losses)
         self._report(
-            {"type": "step", "epoch": self._epoch, "epochs": self._epochs, "step": self._done}
-            | {"steps": self._epochs * self._learner.steps, "loss": float(losses.mean())}
+            {"type": "step", **self._place(), "loss": float(losses.mean())}
             | {"positives_per_second": self.positives_per_second}
         )
 
+    def _place(self) -> dict:
+        steps = self._epochs * self._learner.steps
+        return {"epoch": self._epoch, "epochs": self._epochs, "step": self._done, "steps": steps}
 
-def _shares(draws: list[Draws | None]) -> dict[str, float | None]:
+
+def _shares(counts: Draws | _SoFar | None) -> dict[str, float | None]:
     """The share of all draws that were drawn again, and of the drawn negatives that were topped up."""
-    some = [d for d in draws if d is not None and d.drawn]
-    drawn, repeated = sum(d.drawn for d in some), sum(d.repeated for d in some)
+    if counts is None or not counts.drawn:
+        return {"repeated": None, "topped_up": None}
     return {
-        "repeated": repeated / (drawn + repeated) if drawn else None,
-        "topped_up": sum(d.topped_up for d in some) / drawn if drawn else None,
+        "repeated": counts.repeated / (counts.drawn + counts.repeated),
+        "topped_up": counts.topped_up / counts.drawn,
     }
+
+
+def _validation(learner: Learner, data: TrainingData) -> dict:
+    """What is measured after an epoch on the clicks to validate on, and of the users' vectors."""
+    recall = _validation_recall(learner.model, data)
+    return {"validation_recall@50": recall, **_user_health(learner.model, data), **learner.validate()}
 
 
 def _user_health(model: Embedder, data: TrainingData) -> dict:

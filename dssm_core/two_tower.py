@@ -148,6 +148,14 @@ class TwoTower:
         """The towers' trainable variables."""
         return self.users.tower.trainable_variables + self.articles.tower.trainable_variables
 
+    @property
+    def state_variables(self) -> list:
+        """What training changes beside the weights: Adagrad's state, and that of the towers' dropout."""
+        trained = {id(variable) for variable in self.dense}
+        towers = [*self.users.tower.variables, *self.articles.tower.variables]
+        others = [variable for variable in towers if id(variable) not in trained]
+        return [self.users.accumulator, self.articles.accumulator, *others]
+
     def weights(self) -> dict[str, np.ndarray]:
         """Everything trained, by name."""
         dense = {f"dense_{i}": variable.numpy() for i, variable in enumerate(self.dense)}

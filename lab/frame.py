@@ -11,7 +11,7 @@ import streamlit as st
 
 from dssm_core.errors import UserError
 from dssm_core.runs import Run
-from dssm_core.workspace import Workspace
+from dssm_core.workspace import Workspace, new_id
 from lab import access, tables, words
 
 _ASSETS = Path(__file__).parent.parent / "assets"
@@ -94,6 +94,27 @@ def plain_errors() -> Iterator[None]:
 def complain(error: UserError) -> None:
     """Show a user's mistake as its one sentence; the page goes on, with what was typed kept."""
     st.error(words.as_markdown(str(error)), icon=":material/error:")
+
+
+def start_button(label: str, disabled: bool = False) -> bool:
+    """A button that starts something under the id of `next_id`, and whether it was pressed.
+
+    It is another button once that id is used up, so that the second press of a double click comes to nothing: it is
+    either one of a button that is gone, or a start under the same id.
+    """
+    return st.button(
+        label, key=f"{label} {next_id(label)}", type="primary", icon=":material/play_arrow:", disabled=disabled
+    )
+
+
+def next_id(label: str) -> str:
+    """The id of what the button of that label starts next."""
+    return st.session_state.setdefault(f"next id {label}", new_id())
+
+
+def forget_next_id(label: str) -> None:
+    """The id is used up: what is started next is something new."""
+    del st.session_state[f"next id {label}"]
 
 
 def chart(figure: go.Figure, key: str) -> None:

@@ -5,7 +5,7 @@ import streamlit as st
 from dssm_core.errors import UserError
 from dssm_core.presets import PRESETS
 from dssm_core.runs import ACTIVE
-from dssm_core.sweeps import Sweep, cancel_sweep, delete_sweep, list_sweeps, plan, start_sweep
+from dssm_core.sweeps import Sweep, cancel_sweep, delete_sweep, list_sweeps, plan, resume_sweep, start_sweep
 from dssm_core.workspace import Workspace
 from lab import address, frame, loading, words
 
@@ -36,7 +36,7 @@ def choose(workspace: Workspace, dataset_id: str) -> None:
         persist_state="session",
     )
     name = st.text_input("Name of the sweep", key="sweep name", max_chars=80, persist_state="session")
-    if st.button("Start the sweep", type="primary", icon=":material/play_arrow:", disabled=not presets):
+    if frame.start_button("Start the sweep", disabled=not presets):
         _start(workspace, dataset_id, presets, seeds, text.split(), positives, jobs, name.strip())
     elif presets:
         _tell_plan(workspace, dataset_id, presets, seeds, text.split(), positives)
@@ -46,10 +46,11 @@ def _start(workspace, dataset_id, presets, seeds, settings, positives, jobs, nam
     try:
         with st.spinner("Looking whether the log has what these presets need …"):
             options = {"settings": settings, "positives": positives, "jobs": jobs, "name": name}
-            start_sweep(workspace, dataset_id, presets, seeds, **options)
+            start_sweep(workspace, dataset_id, presets, seeds, **options, sweep_id=frame.next_id("Start the sweep"))
     except UserError as error:
         frame.complain(error)
         return
+    frame.forget_next_id("Start the sweep")
     st.rerun()
 
 
@@ -76,10 +77,11 @@ def show_progress(sweep: Sweep) -> None:
     state = sweep.state()
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.badge("sweep", icon=":material/play_circle:", color="blue")
+            _, colour, icon = words.STATES[state.state]
+            st.badge("sweep", icon=icon, color=colour)
             st.text(sweep.name)
             if st.button("Cancel the sweep", key=f"cancel {sweep.id}", icon=":material/stop:"):
-                cancel_sweep(sweep)
+                cancel_sweep(sweep, wait=False)
                 st.rerun()
         left = f", {words.duration(state.eta_s)} left" if state.eta_s is not None else ""
         st.progress(min(1.0, state.progress or 0.0), f"{state.stage} done{left}")
@@ -107,6 +109,9 @@ def show_ended(workspace: Workspace) -> None:
                     icon=":material/balance:",
                     query_params={"compared": list(dict.fromkeys([*(run.id for run in runs), *baselines]))},
                 )
+            if sweep.unfinished and st.button("Resume", key=f"resume {sweep.id}", icon=":material/resume:"):
+                resume_sweep(sweep)
+                st.rerun()
             if st.button("Forget", key=f"forget {sweep.id}", icon=":material/delete:", help="Its runs stay"):
                 delete_sweep(sweep)
                 st.rerun()

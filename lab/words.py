@@ -14,6 +14,7 @@ from dssm_core.runs import Run
 STATES = {
     "queued": ("waiting its turn", "gray", ":material/hourglass_empty:"),
     "running": ("running", "blue", ":material/play_circle:"),
+    "cancelling": ("stopping", "gray", ":material/stop_circle:"),
     "finished": ("finished", "green", ":material/check_circle:"),
     "failed": ("failed", "red", ":material/error:"),
     "cancelled": ("cancelled", "gray", ":material/cancel:"),

@@ -8,7 +8,7 @@ from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.presets import PRESETS
 from dssm_core.readiness import check
-from dssm_core.runs import ACTIVE, Run, RunState, cancel_run, delete_run, list_runs, start_run
+from dssm_core.runs import ACTIVE, RESUMABLE, Run, RunState, cancel_run, delete_run, list_runs, resume_run, start_run
 from dssm_core.sweeps import Sweep, list_sweeps
 from dssm_core.workspace import Workspace
 from lab import address, figures, frame, knobs, loading, sweeping, tables, words
@@ -66,7 +66,7 @@ def show_start(workspace: Workspace, manifests: dict[str, dict]) -> None:
         name = st.text_input(
             "Name of the run", key="run name", placeholder=preset, max_chars=80, persist_state="session"
         )
-        if st.button("Start", type="primary", icon=":material/play_arrow:", disabled=config is None):
+        if frame.start_button("Start", disabled=config is None):
             start(workspace, loading.dataset(workspace, dataset_id), config, name.strip(), preset)
 
 
@@ -75,10 +75,11 @@ def start(workspace: Workspace, dataset: Dataset, config: Config, name: str, pre
     try:
         with st.spinner("Looking whether the log has what this needs …"):
             check(workspace, dataset, config)
-        run = start_run(workspace, dataset.id, config, name, preset)
+        run = start_run(workspace, dataset.id, config, name, preset, run_id=frame.next_id("Start"))
     except UserError as error:
         frame.complain(error)
         return
+    frame.forget_next_id("Start")
     address.choose("run", run.id)
     st.rerun()
 
@@ -155,9 +156,10 @@ def show_active(workspace: Workspace) -> None:
 
 
 def at_work(workspace: Workspace) -> tuple[list[Sweep], list[Run]]:
-    """The sweeps, and the runs: oldest first, the one at work and then those that wait in their order."""
+    """The sweeps, and the runs: those at work and then those that wait, oldest first."""
     sweeps = [sweep for sweep in list_sweeps(workspace) if sweep.state().state in ACTIVE]
-    return sweeps, [run for run in list_runs(workspace)[::-1] if not run.bundled and run.state().state in ACTIVE]
+    states = {run: run.state().state for run in list_runs(workspace)[::-1] if not run.bundled}
+    return sweeps, sorted((run for run in states if states[run] in ACTIVE), key=lambda run: states[run] == "queued")
 
 
 def show_progress(run: Run) -> None:
@@ -167,15 +169,18 @@ def show_progress(run: Run) -> None:
             frame.state_badge(run)
             st.text(words.run_name(run))
             if st.button("Cancel", key=f"cancel {run.id}", icon=":material/stop:"):
-                cancel_run(run)
+                cancel_run(run, wait=False)
                 st.rerun()
-        if state.state == "running":
+        if state.state != "queued":
             left = f", {words.duration(state.eta_s)} left" if state.eta_s is not None and state.stage == "train" else ""
             st.progress(state.progress or 0.0, f"{state.stage or 'starting'}{left}")
 
 
 def show_curves(run: Run) -> None:
     events = run.events()
+    for event in events:
+        if event["type"] == "note":
+            st.caption(words.as_markdown(event["note"]))
     epochs = pd.DataFrame([event for event in events if event["type"] == "epoch"])
     steps = tables.step_losses(events)
     if steps.empty and epochs.empty:
@@ -249,6 +254,8 @@ def show_run(workspace: Workspace, run: Run) -> None:
                 icon=":material/balance:",
                 query_params={"compared": [r.id for r in loading.comparable(loading.finished_runs(workspace), run)]},
             )
+        if state.state in RESUMABLE and not run.problem and not run.bundled:
+            offer_resume(workspace, run)
         if state.state not in ACTIVE and not run.bundled:
             ask_delete(workspace, run)
     if state.state == "finished":
@@ -311,6 +318,16 @@ def show_end(run: Run, state: RunState) -> None:
     if log:
         with st.expander("The last lines of its log"):
             st.code(log, language=None, wrap_lines=True)
+
+
+def offer_resume(workspace: Workspace, run: Run) -> None:
+    if st.button("Resume", key=f"resume {run.id}", icon=":material/resume:", help="Go on from its last whole epoch"):
+        try:
+            resume_run(workspace, run)
+        except UserError as error:
+            frame.complain(error)
+            return
+        st.rerun()
 
 
 def ask_delete(workspace: Workspace, run: Run) -> None:

@@ -13,6 +13,7 @@ from dssm_core.config import Config, with_settings
 from dssm_core.errors import UserError
 from dssm_core.manifest import write_manifest
 from dssm_core.presets import find_preset
+from dssm_core.processes import is_locked, process_number
 from dssm_core.runs import (
     ACTIVE,
     EventLog,
@@ -20,7 +21,6 @@ from dssm_core.runs import (
     cancel_run,
     delete_run,
     describe_run,
-    is_locked,
     list_runs,
     open_run,
     start_run,
@@ -90,7 +90,7 @@ def test_a_killed_run_is_interrupted_at_once(workspace):
     wait_for_event(run, "step")
     progress = run.state().progress
     assert 0 < progress < 1
-    os.killpg(int((run.folder / "pid").read_text()), signal.SIGKILL)
+    os.killpg(process_number(run.folder), signal.SIGKILL)
     assert wait(run, "interrupted", seconds=10).reason
     with pytest.raises(UserError, match="is interrupted: it has no metrics until it is finished"):
         run.metrics()

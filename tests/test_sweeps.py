@@ -8,6 +8,7 @@ import pytest
 from dssm_core.config import Config, flatten, with_settings
 from dssm_core.errors import UserError
 from dssm_core.presets import find_preset
+from dssm_core.processes import process_number
 from dssm_core.runs import write_status
 from dssm_core.stored_files import write_json
 from dssm_core.sweeps import (
@@ -136,7 +137,7 @@ def test_cancelling_a_sweep_stops_its_run_at_work_and_starts_no_other(workspace)
 
 def test_a_killed_sweep_is_told_as_interrupted_and_its_run_goes_on(workspace):
     sweep = start_sweep(workspace, "tasty", ["random"], 1, settings=SETTINGS)
-    os.killpg(int((sweep.folder / "pid").read_text()), signal.SIGKILL)
+    os.killpg(process_number(sweep.folder), signal.SIGKILL)
     end = time.monotonic() + 10
     while sweep.state().state == "running":
         assert time.monotonic() < end

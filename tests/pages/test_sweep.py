@@ -39,7 +39,9 @@ def made(home, state="finished", runs=(TRAINED,)) -> Sweep:
     write_status(folder, state)
     write_json(folder / "sweep.json", {**described, "created": time.time() - 60, "planned": planned})
     write_json(folder / "started.json", {str(place): run for place, run in enumerate(runs)})
-    return list_sweeps(workspace)[0]
+    sweep = list_sweeps(workspace)[0]
+    sweep.note_begin()
+    return sweep
 
 
 def test_a_sweep_is_planned_and_started_from_the_page(open_page, own_workspace, started):

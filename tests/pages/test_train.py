@@ -18,8 +18,8 @@ def started(monkeypatch):
     """The calls of start_run, which here only writes the run's folder."""
     calls = []
 
-    def start(workspace, dataset, config, name, preset):
-        folder = workspace.new_run_folder("20270101-000000-000000")
+    def start(workspace, dataset, config, name, preset, run_id):
+        folder = workspace.new_run_folder(run_id)
         describe_run(folder, dataset, config, name, preset)
         write_status(folder, "failed", "it was only a test")
         (folder / "log.txt").write_text("line one\nline two\n")
