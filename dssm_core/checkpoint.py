@@ -4,10 +4,12 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-from dssm_core.workspace import read_json, write_json, written
+from dssm_core.errors import Damaged
+from dssm_core.stored_files import is_there, open_file, read_json, write_json, written
 
 VERSION = 1
 """Of what a checkpoint holds: one of another version is not gone on from."""
@@ -37,24 +39,24 @@ class Checkpoint:
         path = self._folder / f"{self._part}-{epoch}.npz"
         with written(path) as beside, beside.open("wb") as file:
             np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
-        write_json(self._index, {"version": VERSION, "file": path.name, "sha256": _sha256(path)})
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        write_json(self._index, {"version": VERSION, "file": path.name, "sha256": digest})
         self._remove_all_but(path)
 
     def read(self) -> tuple[dict, Arrays] | None:
         """The facts and arrays that were kept last; None without any. Raises DamagedCheckpoint."""
-        if not self._index.exists():
+        if not is_there(self._index):
             return None
         try:
             index = read_json(self._index)
-            version, path, wanted = index["version"], self._folder / Path(index["file"]).name, index["sha256"]
+            version, name, wanted = index["version"], Path(index["file"]).name, index["sha256"]
             if version != VERSION:
                 raise DamagedCheckpoint("the checkpoint was written by another version of the lab")
-            if _sha256(path) != wanted:
-                raise DamagedCheckpoint("the checkpoint is damaged: its sha256 is not the one that was written down")
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DamagedCheckpoint(f"the checkpoint cannot be read: {error}") from None
+            with open_file(self._folder / name) as file:
+                arrays = _checked_arrays(file, wanted)
+        except (Damaged, KeyError, TypeError):
+            raise DamagedCheckpoint("the checkpoint is damaged: it cannot be read") from None
         return json.loads(str(arrays.pop("facts"))), arrays
 
     def forget(self) -> None:
@@ -98,6 +100,10 @@ def set_generator_state(rng: np.random.Generator, state: np.ndarray) -> None:
     rng.bit_generator.state = json.loads(str(state))
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _checked_arrays(file: BinaryIO, sha256: str) -> Arrays:
+    """The arrays in an open file that has this sha256."""
+    if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+        raise DamagedCheckpoint("the checkpoint is damaged: its sha256 is not the one that was written down")
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}

@@ -85,14 +85,14 @@ def _end(run: Run, state: str, reason: str) -> None:
 
 def _reason(error: Exception) -> str:
     """Why a run failed, and what to do."""
-    if isinstance(error, UserError):
-        return str(error)
     causes = list(_causes(error))
     if any(isinstance(cause, OSError) and cause.errno in _NO_ROOM for cause in causes):
         return "there is no room left on the disk: make some, then resume the run"
     # TensorFlow's own is told by its name, since it may not have been imported
     if any(isinstance(cause, MemoryError) or type(cause).__name__ == "ResourceExhaustedError" for cause in causes):
         return "out of memory: lower train.batch_size or tower.embedding_dim"
+    if isinstance(error, UserError):
+        return str(error)
     return f"unexpected {type(error).__name__}: {error} (log.txt has the details)"
 
 

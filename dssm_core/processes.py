@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dssm_core.workspace import written
+from dssm_core.errors import UserError
+from dssm_core.stored_files import written
 
 _GRACE_SECONDS = 10.0
 
@@ -62,7 +63,7 @@ def start_process(folder: Path, module: str, arguments: list[str], lock: int) ->
     try:
         with written(folder / "pid") as beside:
             beside.write_text(f"{process.pid} {_birth(process.pid)}")
-    except OSError:
+    except UserError:
         process.kill()
         raise
 

@@ -334,9 +334,9 @@ def start_run(
             with held_lock(folder) as lock:
                 describe_run(folder, dataset_id, config, name or preset or label, preset)
                 _start_child(workspace, folder, beside, lock)
-        except OSError as error:
+        except (OSError, UserError) as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise UserError(f"the run could not be started: {error.strerror}") from None
+            raise UserError(f"the run could not be started: {error}") from error
     return Run(folder)
 
 
@@ -358,8 +358,8 @@ def resume_run(workspace: Workspace, run: Run, beside: bool = False) -> None:
                 _remove_half_written(run.folder)
                 write_status(run.folder, "queued")
                 _start_child(workspace, run.folder, beside, lock)
-        except OSError as error:
-            raise UserError(f"run {run.id} could not be resumed: {error.strerror}") from None
+        except (OSError, UserError) as error:
+            raise UserError(f"run {run.id} could not be resumed: {error}") from error
 
 
 @contextmanager

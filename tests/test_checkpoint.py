@@ -10,7 +10,7 @@ from dssm_core.checkpoint import (
     set_generator_state,
     under,
 )
-from dssm_core.workspace import read_json, write_json
+from dssm_core.stored_files import read_json, write_json
 
 ARRAYS = {"model/users": np.arange(6, dtype=np.float32).reshape(3, 2), "learner/rng": np.array("text")}
 FACTS = {"epoch": 3, "seconds": 0.1, "best_facts": {"temperature": None}}

@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 from dssm_core.cli import main
+from dssm_core.config import Config
 from dssm_core.presets import PRESETS
+from dssm_core.runs import describe_run
 from dssm_core.workspace import Workspace
 from tests.conftest import QUICK
 
@@ -131,6 +133,15 @@ def test_cancel_of_a_finished_run_changes_nothing(lab):
     assert lab("cancel", "taught")[1] == {"run": "taught", "state": "finished"}
 
 
+def test_a_run_that_was_interrupted_is_resumed_and_measured(lab, trained):
+    config = Config(model="random", eval={"k": [5], "bootstrap": 100})
+    describe_run(trained.new_run_folder("stopped"), "tasty", config, "stopped", "")
+    assert next(run["state"] for run in lab("runs")[1]["runs"] if run["id"] == "stopped") == "interrupted"
+    code, run, err = lab("resume", "stopped")
+    assert code == 0, err
+    assert run["run"] == "stopped" and "recall@5" in run["metrics"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -153,6 +164,8 @@ def test_cancel_of_a_finished_run_changes_nothing(lab):
         (["ingest", "--format", "generic", "--exposures", "x", "--map", "user_id"], "bad mapping 'user_id'"),
         (["demo", "--users", "1"], "users"),
         (["cancel", "nope"], "unknown run 'nope'"),
+        (["resume", "nope"], "unknown run 'nope'"),
+        (["resume", "taught"], "run taught cannot be resumed: it is finished"),
     ],
 )
 def test_a_users_mistake_is_one_sentence_and_exit_2(lab, arguments, message):

@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import json
 import os
@@ -13,7 +14,7 @@ from dssm_core.config import Config, with_settings
 from dssm_core.errors import UserError
 from dssm_core.manifest import write_manifest
 from dssm_core.presets import find_preset
-from dssm_core.processes import is_locked, process_number
+from dssm_core.processes import held_lock, is_locked, process_number
 from dssm_core.runs import (
     ACTIVE,
     EventLog,
@@ -23,12 +24,14 @@ from dssm_core.runs import (
     describe_run,
     list_runs,
     open_run,
+    resume_run,
     start_run,
     write_status,
 )
 from dssm_core.stored_files import read_json, write_json
 from dssm_core.workspace import Workspace, save_dataset
 from tests.conftest import QUICK
+from tests.real_runs import wait, wait_for_event
 
 LONG = ("train.epochs=1000", "train.batch_size=2")
 
@@ -38,21 +41,6 @@ def workspace(tasteful_dataset, tmp_path_factory):
     workspace = Workspace(tmp_path_factory.mktemp("runs"), bundled=None)
     save_dataset(workspace.new_dataset_folder("tasty"), tasteful_dataset)
     return workspace
-
-
-def wait(run, *states, seconds=90):
-    end = time.monotonic() + seconds
-    while (state := run.state()).state not in states:
-        assert time.monotonic() < end, f"still {state} after {seconds} s: {run.log_tail()}"
-        time.sleep(0.05)
-    return state
-
-
-def wait_for_event(run, kind):
-    end = time.monotonic() + 90
-    while not any(event["type"] == kind for event in run.events()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def start(workspace, *settings):
@@ -114,6 +102,70 @@ def test_a_torn_last_line_is_ignored(tmp_path):
     with (tmp_path / "events.jsonl").open("a") as file:
         file.write('{"seq": 2, "type": "st')
     assert [event["seq"] for event in Run(tmp_path).events()] == [1]
+
+
+def test_events_go_on_behind_a_torn_line_with_higher_numbers(tmp_path):
+    EventLog(tmp_path / "events.jsonl")({"type": "stage", "stage": "load"})
+    with (tmp_path / "events.jsonl").open("a") as file:
+        file.write('{"seq": 2, "type": "st')
+    EventLog(tmp_path / "events.jsonl")({"type": "stage", "stage": "split"})
+    assert [(event["seq"], event["stage"]) for event in Run(tmp_path).events()] == [(1, "load"), (2, "split")]
+
+
+def at(kind, epoch, step, clock=0.0):
+    return {"type": kind, "epoch": epoch, "step": step, "steps": 100, "clock": clock}
+
+
+def resumed(folder):
+    """Ten steps an epoch: killed in the third, as its second was kept; told once more what the second was."""
+    describe_run(folder, "d", Config(), "mine", "")
+    log = EventLog(folder / "events.jsonl")
+    before = [at("train", 0, 0), at("step", 1, 10), at("epoch", 1, 10), at("step", 2, 20), at("epoch", 2, 20)]
+    for event in (*before, at("step", 3, 28), at("train", 2, 20, 500.0), at("epoch", 2, 20)):
+        log(event)
+    return log
+
+
+def test_what_a_resumed_run_did_again_is_told_once(tmp_path):
+    log = resumed(tmp_path)
+    log(at("step", 3, 30))
+    told = [(event["type"], event["epoch"]) for event in Run(tmp_path).events()]
+    kept = [("train", 0), ("step", 1), ("epoch", 1), ("step", 2), ("epoch", 2)]
+    assert told == [*kept, ("train", 2), ("step", 3)]
+
+
+def test_a_resumed_run_is_where_its_last_whole_epoch_was_and_what_is_left_goes_by_its_own_pace(tmp_path):
+    log = resumed(tmp_path)
+    with held_lock(tmp_path):
+        state = Run(tmp_path).state()
+        assert (state.progress, state.eta_s) == (0.2, None)
+        log(at("step", 3, 24, 510.0))
+        log(at("step", 3, 28, 512.0))
+        assert Run(tmp_path).state().eta_s == pytest.approx(2 / 4 * 72)
+
+
+def test_a_run_that_was_told_to_stop_and_is_gone_was_cancelled(tmp_path):
+    describe_run(tmp_path, "d", Config(), "mine", "")
+    with held_lock(tmp_path):
+        (tmp_path / "cancel").touch()
+        assert Run(tmp_path).state().state == "cancelling"
+    assert Run(tmp_path).state().state == "cancelled"
+
+
+def test_a_finished_run_is_not_resumed(trained):
+    with pytest.raises(UserError, match="cannot be resumed: it is finished"):
+        resume_run(trained, open_run(trained, "taught"))
+
+
+def test_a_start_that_fails_leaves_nothing(workspace, monkeypatch):
+    def no_process(*arguments):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr("dssm_core.runs.start_process", no_process)
+    before = {folder.name for folder in (workspace.home / "runs").glob("[!.]*")}
+    with pytest.raises(UserError, match=r"could not be started: .*Cannot allocate memory"):
+        start(workspace)
+    assert {folder.name for folder in (workspace.home / "runs").glob("[!.]*")} == before
 
 
 def test_a_config_comes_back_from_its_file(tmp_path):

@@ -8,21 +8,24 @@ import pytest
 from dssm_core.config import Config, flatten, with_settings
 from dssm_core.errors import UserError
 from dssm_core.presets import find_preset
-from dssm_core.processes import process_number
-from dssm_core.runs import write_status
+from dssm_core.processes import held_lock, process_number
+from dssm_core.runs import RunState, list_runs, write_status
 from dssm_core.stored_files import write_json
 from dssm_core.sweeps import (
+    Sweep,
     cancel_sweep,
     delete_sweep,
     list_sweeps,
     open_sweep,
     plan,
+    resume_sweep,
     start_sweep,
     with_budget,
 )
 from dssm_core.train_counts import TrainCounts
 from dssm_core.workspace import Workspace, save_dataset
 from tests.conftest import QUICK
+from tests.real_runs import wait_until_gone
 
 SETTINGS = [setting for setting in QUICK if not setting.startswith("train.epochs")]
 
@@ -143,6 +146,41 @@ def test_a_killed_sweep_is_told_as_interrupted_and_its_run_goes_on(workspace):
         assert time.monotonic() < end
         time.sleep(0.05)
     assert sweep.state().state == "interrupted"
+
+
+def test_a_killed_sweep_goes_on_with_the_runs_that_did_not_finish(workspace):
+    sweep = start_sweep(workspace, "tasty", ["random", "popular"], 1, settings=SETTINGS)
+    first = wait_for_a_run_at_work(sweep)
+    for job in (sweep, first):
+        os.killpg(process_number(job.folder), signal.SIGKILL)
+        wait_until_gone(job.folder)
+    assert (sweep.state().state, first.state().state) == ("interrupted", "interrupted")
+    resume_sweep(sweep)
+    resume_sweep(sweep)
+    assert wait(sweep).state == "finished", (sweep.folder / "log.txt").read_text()
+    assert [run.preset for run in sweep.runs()] == ["random", "popular"] and first in sweep.runs()
+    assert all(run.finished for run in sweep.runs())
+    started = {run.id for run in list_runs(workspace) if run.name.endswith("seed 0")}
+    assert started == {run.id for run in sweep.runs()}
+    with pytest.raises(UserError, match="cannot be resumed: all its runs are finished"):
+        resume_sweep(sweep)
+
+
+def test_what_is_left_of_a_sweep_goes_by_a_clock_that_does_not_jump(workspace, monkeypatch):
+    folder = workspace.new_sweep_folder("odd")
+    planned = [{"preset": "in_batch", "seed": seed, "config": {}, "positives": 100} for seed in range(4)]
+    write_json(folder / "sweep.json", {"planned": planned, "created": time.time() + 10**9})
+    write_status(folder, "running")
+    sweep = Sweep(workspace, folder)
+    write_json(folder / "begun.json", {"clock": time.monotonic() - 60, "done": 0.25})
+    monkeypatch.setattr(Sweep, "runs", lambda self: [Ended()] * 2)
+    with held_lock(folder):
+        assert sweep.state().eta_s == pytest.approx(120, abs=5)
+
+
+class Ended:
+    def state(self):
+        return RunState("finished")
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,38 @@ def test_a_failed_run_shows_its_reason_and_its_log(open_page, own_workspace, sta
     assert "line two" in at.code[0].value
 
 
+@pytest.mark.parametrize("state", ["failed", "cancelled", "interrupted"])
+def test_a_run_that_ended_early_can_be_resumed(state, open_page, own_workspace, monkeypatch):
+    resumed = []
+    monkeypatch.setattr("dssm_core.runs.resume_run", lambda workspace, run: resumed.append(run.id))
+    workspace = Workspace(own_workspace, bundled=None)
+    folder = workspace.new_run_folder("early")
+    describe_run(folder, workspace.datasets()[0]["id"], PRESETS["in_batch"].config, "early", "in_batch")
+    write_status(folder, "running" if state == "interrupted" else state, "some reason")
+    (folder / "log.txt").write_text("its last line\n")
+    at = open_page("pages/train.py", own_workspace, run="early")
+    assert "its last line" in at.code[0].value
+    at.button(key="resume early").click().run()
+    assert not at.exception
+    assert resumed == ["early"]
+
+
+def test_a_finished_run_is_not_offered_to_be_resumed(open_page, own_workspace):
+    at = open_page("pages/train.py", own_workspace, run=TRAINED)
+    assert not [button for button in at.button if button.label == "Resume"]
+
+
+def test_each_press_of_start_is_of_another_button_under_an_id_of_its_own(open_page, own_workspace, started):
+    at = open_page("pages/train.py", own_workspace)
+    keys = [_start_button(at).key]
+    for _ in range(2):
+        _start(at)
+        keys.append(_start_button(at).key)
+    assert len(set(keys)) == 3
+    runs = {folder.name for folder in Workspace(own_workspace, bundled=None).run_folders()}
+    assert all(key.removeprefix("Start ") in runs for key in keys[:2])
+
+
 def test_a_finished_run_shows_its_curves_and_can_be_deleted(open_page, own_workspace):
     at = open_page("pages/train.py", own_workspace, run=TRAINED)
     assert len(at.get("plotly_chart")) == 4
@@ -132,5 +164,9 @@ def test_knobs_cover_every_key_but_the_model():
     assert sorted([*drawn, "model"]) == sorted(KEYS)
 
 
+def _start_button(at):
+    return next(button for button in at.button if button.label == "Start")
+
+
 def _start(at):
-    return next(button for button in at.button if button.label == "Start").click().run()
+    return _start_button(at).click().run()
