@@ -77,9 +77,9 @@ def test_a_disk_that_fills_up_is_told_and_the_run_goes_on_once_there_is_room(sma
     cancel_run(run)
 
 
-@pytest.mark.parametrize("kibibytes", [1, 20])
+@pytest.mark.parametrize("kibibytes", [1, 100])
 def test_a_write_that_fails_leaves_nothing_half_written(workspace, child_begins_with, kibibytes):
-    """The first that fails is an event, or a file of the checkpoint."""
+    """The first that fails is the very first, or that of the checkpoint."""
     child_begins_with(
         f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({kibibytes} << 10, resource.RLIM_INFINITY))"
     )
