@@ -135,24 +135,25 @@ class _Reporter(keras.callbacks.Callback):
     def __init__(self, progress: Callable[[int, np.ndarray], None]):
         super().__init__()
         self._progress = progress
-        self._steps, self._done, self._total, self._last = 0, 0, 0.0, time.monotonic()
+        self._losses: list[float] = []
+        self._done, self._total, self._last = 0, 0.0, time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Count the step."""
-        self._steps += 1
+        """Note the step's loss."""
+        self._done += 1
+        total, self._total = self._total, logs["loss"] * self._done
+        self._losses.append(self._total - total)
         if time.monotonic() - self._last >= _SECONDS_PER_REPORT:
-            self._pass_on(logs)
+            self._pass_on()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Pass on what is left."""
-        if self._steps:
-            self._pass_on(logs)
+        if self._losses:
+            self._pass_on()
 
-    def _pass_on(self, logs: dict) -> None:
-        steps, self._steps, self._last = self._steps, 0, time.monotonic()
-        self._done += steps
-        total, self._total = self._total, logs["loss"] * self._done
-        self._progress(steps, np.full(steps, (self._total - total) / steps))
+    def _pass_on(self) -> None:
+        losses, self._losses, self._last = np.array(self._losses), [], time.monotonic()
+        self._progress(len(losses), losses)
 
 
 def _codes(side: Side) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 A sweep is a process of its own that starts its runs when their turn comes; like a run it is watched through its files.
 """
 
+import shutil
 import threading
 import time
 from functools import cached_property
@@ -213,11 +214,15 @@ def start_sweep(
         if sweep_id in (folder.name for folder in workspace.sweep_folders()):
             return open_sweep(workspace, sweep_id)
         folder = workspace.new_sweep_folder(sweep_id)
-        with held_lock(folder) as lock:
-            write_status(folder, "running")
-            write_json(folder / "sweep.json", described)
-            sweep = Sweep(workspace, folder)
-            _start_child(sweep, lock)
+        sweep = Sweep(workspace, folder)
+        try:
+            with held_lock(folder) as lock:
+                write_status(folder, "running")
+                write_json(folder / "sweep.json", described)
+                _start_child(sweep, lock)
+        except (OSError, UserError) as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise UserError(f"the sweep could not be started: {error}") from error
     return sweep
 
 
