@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from dssm_core.checkpoint import forget_checkpoints
 from dssm_core.errors import UserError
 from dssm_core.processes import is_stopping
 from dssm_core.runs import EventLog, Run, write_status
@@ -48,7 +47,6 @@ def main(home: str, run_id: str, turn: str = "alone") -> int:
     if not run.finished:
         return 1
     _reserve(run.folder).unlink(missing_ok=True)
-    forget_checkpoints(run.folder)
     return 0
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dssm_core.baselines import BASELINES
-from dssm_core.checkpoint import Checkpoint
+from dssm_core.checkpoint import Checkpoint, forget_checkpoints
 from dssm_core.comparable import baseline_run_id
 from dssm_core.config import Config, FeaturesConfig
 from dssm_core.dataset import Dataset
@@ -203,6 +203,8 @@ def _evaluate_and_save(
     stages.report({"type": "finished"})
     write_status(run.folder, "finished")
     write_manifest(run.folder)
+    # last: a run that is killed before its manifest stands goes on from here
+    forget_checkpoints(run.folder)
 
 
 def _baselines(workspace: Workspace, run: Run, dataset: Dataset, split: Split, stages: "_Stages") -> None:

@@ -135,11 +135,11 @@ def test_cancel_of_a_finished_run_changes_nothing(lab):
 
 def test_a_run_that_was_interrupted_is_resumed_and_measured(lab, trained):
     config = Config(model="random", eval={"k": [5], "bootstrap": 100})
-    describe_run(trained.new_run_folder("stopped"), "tasty", config, "stopped", "")
-    assert next(run["state"] for run in lab("runs")[1]["runs"] if run["id"] == "stopped") == "interrupted"
-    code, run, err = lab("resume", "stopped")
+    describe_run(trained.new_run_folder("halted"), "tasty", config, "halted", "")
+    assert next(run["state"] for run in lab("runs")[1]["runs"] if run["id"] == "halted") == "interrupted"
+    code, run, err = lab("resume", "halted")
     assert code == 0, err
-    assert run["run"] == "stopped" and "recall@5" in run["metrics"]
+    assert run["run"] == "halted" and "recall@5" in run["metrics"]
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_events_go_on_behind_a_torn_line_with_higher_numbers(tmp_path):
 
 
 def at(kind, epoch, step, clock=0.0):
-    return {"type": kind, "epoch": epoch, "step": step, "steps": 100, "clock": clock}
+    return {"type": kind, "epoch": epoch, "epochs": 10, "step": step, "steps": 100, "clock": clock}
 
 
 def resumed(folder):
