@@ -232,8 +232,11 @@ def resume_sweep(sweep: Sweep) -> None:
     One that is at work already stays as it is. A UserError where all runs are finished.
     """
     with one_at_a_time(sweep.workspace):
-        if sweep.state().state in ACTIVE:
+        state = sweep.state()
+        if state.state in ACTIVE:
             return
+        if state.state == "damaged":
+            raise UserError(f"sweep {sweep.id} cannot be resumed: {state.reason}")
         if not sweep.unfinished:
             raise UserError(f"sweep {sweep.id} cannot be resumed: all its runs are finished")
         with held_lock(sweep.folder) as lock:

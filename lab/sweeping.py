@@ -109,9 +109,19 @@ def show_ended(workspace: Workspace) -> None:
                     icon=":material/balance:",
                     query_params={"compared": list(dict.fromkeys([*(run.id for run in runs), *baselines]))},
                 )
-            if sweep.unfinished and st.button("Resume", key=f"resume {sweep.id}", icon=":material/resume:"):
-                resume_sweep(sweep)
-                st.rerun()
+            if state.state != "damaged" and sweep.unfinished:
+                _offer_resume(sweep)
             if st.button("Forget", key=f"forget {sweep.id}", icon=":material/delete:", help="Its runs stay"):
                 delete_sweep(sweep)
                 st.rerun()
+
+
+def _offer_resume(sweep: Sweep) -> None:
+    text = "Its runs that did not finish go on from their last whole epoch, and the missing ones are started"
+    if st.button("Resume", key=f"resume {sweep.id}", icon=":material/resume:", help=text):
+        try:
+            resume_sweep(sweep)
+        except UserError as error:
+            frame.complain(error)
+            return
+        st.rerun()

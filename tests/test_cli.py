@@ -134,12 +134,13 @@ def test_cancel_of_a_finished_run_changes_nothing(lab):
 
 
 def test_a_run_that_was_interrupted_is_resumed_and_measured(lab, trained):
-    config = Config(model="random", eval={"k": [5], "bootstrap": 100})
+    config = Config(model="random", eval={"k": [5, 20], "bootstrap": 100})
     describe_run(trained.new_run_folder("halted"), "tasty", config, "halted", "")
     assert next(run["state"] for run in lab("runs")[1]["runs"] if run["id"] == "halted") == "interrupted"
     code, run, err = lab("resume", "halted")
     assert code == 0, err
     assert run["run"] == "halted" and "recall@5" in run["metrics"]
+    trained.delete_run("halted")
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,8 @@ def test_a_killed_sweep_goes_on_with_the_runs_that_did_not_finish(workspace):
 def test_what_is_left_of_a_sweep_goes_by_a_clock_that_does_not_jump(workspace, monkeypatch):
     folder = workspace.new_sweep_folder("odd")
     planned = [{"preset": "in_batch", "seed": seed, "config": {}, "positives": 100} for seed in range(4)]
-    write_json(folder / "sweep.json", {"name": "odd", "planned": planned, "created": time.time() + 10**8})
+    described = {"dataset": "d", "name": "odd", "presets": ["in_batch"], "positives": 1, "jobs": 1}
+    write_json(folder / "sweep.json", {**described, "planned": planned, "created": time.time() + 10**8})
     write_status(folder, "running")
     sweep = Sweep(workspace, folder)
     write_json(folder / "begun.json", {"clock": time.monotonic() - 60, "done": 0.25})

@@ -82,6 +82,16 @@ def test_an_ended_sweep_is_listed_and_can_be_forgotten_without_its_runs(open_pag
     assert (own_workspace / "runs" / TRAINED).exists()
 
 
+def test_a_sweep_with_a_run_that_did_not_finish_can_be_resumed(open_page, own_workspace, monkeypatch):
+    resumed = []
+    monkeypatch.setattr("lab.sweeping.resume_sweep", resumed.append)
+    sweep = made(own_workspace, "cancelled")
+    at = open_page("pages/train.py", own_workspace)
+    at.button(key=f"resume {sweep.id}").click().run()
+    assert not at.exception
+    assert resumed == [sweep]
+
+
 def test_a_sweep_whose_run_was_deleted_is_still_listed(open_page, own_workspace):
     made(own_workspace, runs=("gone",))
     at = open_page("pages/train.py", own_workspace)
