@@ -32,7 +32,7 @@ DATE_TIMES = "date-times"
 US_DATE_TIMES = "US date-times"
 """The name of times given as `11/15/2019 8:55:22 AM`."""
 
-_LAST_TIME = 253_402_300_799_999  # the end of the year 9999, in milliseconds
+_LAST_TIME = 253_402_214_399_999  # a day before the year 9999 ends, in milliseconds: it must not end in any zone
 _NOT_GIVEN = pa.array(["", "0", "NA", "NaN", "nan", "null", "None"])
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ENOUGH = 1000

@@ -43,7 +43,7 @@ def ingested(workspace, files, timezone, form):
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=5)
 IDS = st.one_of(st.sampled_from(["007", "7", "NA", "a,b", 'q"q', " s ", "l\nl", "null"]), TEXT)
-TIMES = st.one_of(st.integers(1, 2 * HOUR), st.integers(MONDAY, MONDAY + 4 * HOUR), st.integers(1, 253_402_300_799_999))
+TIMES = st.one_of(st.integers(1, 2 * HOUR), st.integers(MONDAY, MONDAY + 4 * HOUR), st.integers(1, 253_402_214_399_999))
 
 
 @st.composite
