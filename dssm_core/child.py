@@ -91,6 +91,8 @@ def _reason(error: Exception) -> str:
         return "out of memory: lower train.batch_size or tower.embedding_dim"
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, OSError):
+        return f"a file could not be read or written: {error}; see to its disk, then resume the run"
     return f"unexpected {type(error).__name__}: {error} (log.txt has the details)"
 
 

@@ -422,7 +422,7 @@ def _parsed(line: str) -> dict | None:
         json.dumps(event, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
-    if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+    if not (isinstance(event, dict) and isinstance(event.get("type"), str) and isinstance(event.get("seq", 0), int)):
         return None
     return (
         event if all(isinstance(event.get(key), form) for key, form in _READ.get(event["type"], {}).items()) else None

@@ -311,6 +311,7 @@ def test_what_is_no_event_is_left_out_of_the_events(tmp_path):
         "{}",
         '{"type": 5}',
         '{"type": "step"}',
+        '{"type": "failed", "seq": "9"}',
         '{"type": "stage", "stage": "load"}',
         "[" * 100_000,
         '"\\ud800"',
