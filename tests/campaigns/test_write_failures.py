@@ -121,7 +121,7 @@ def test_an_ingest_whose_write_fails_leaves_nothing_or_a_whole_dataset(home, log
 def test_a_run_whose_write_fails_says_so_or_is_whole(home, home_with_baselines, tmp_path, model, stays):
     start, config = (home, BASELINE) if model == "popular" else (home_with_baselines, TWO_TOWER)
     earlier = contents(Workspace(start, bundled=None))
-    step = cases(30, 1)
+    step = cases(30 if model == "popular" else 90, 1)
     # a process that cannot write how it ends dies of it
     ends_in = [UserError, OSError]
     body = partial(carried_out, config=config, name="mine")
