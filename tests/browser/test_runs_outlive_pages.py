@@ -22,7 +22,7 @@ def test_a_double_click_starts_one_run_which_outlives_the_tab_and_the_server(tmp
         with served(workspace.home, tmp_path / "log.txt") as url, browsing() as page:
             visit(page, f"{url}/train")
             page.get_by_role("button", name="Cancel").first.click()
-            page.get_by_text(re.compile("stopping|cancelled")).first.wait_for(timeout=5000)
+            page.get_by_text(re.compile("stopping|cancelled")).locator("visible=true").first.wait_for(timeout=5000)
             wait(run, "cancelled")
             wait_until_gone(run.folder)
             page.get_by_role("button", name="Resume").wait_for()

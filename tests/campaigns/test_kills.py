@@ -40,7 +40,7 @@ def start(workspace, preset):
 
 
 def test_killed_runs_lose_no_whole_epoch_and_end_as_those_that_were_left_alone(workspace):
-    kills, number, undisturbed = cases(3, 100), 0, {}
+    kills, number, undisturbed = cases(2, 100), 0, {}
     for seed in range(kills):
         if number >= kills:
             break
