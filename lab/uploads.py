@@ -29,6 +29,7 @@ def copied(workspace: Workspace, file: UploadedFile) -> Path:
     path = _folder(workspace) / hashlib.sha256(file.file_id.encode()).hexdigest()[:32] / f"upload{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
+        file.seek(0)  # a copy that was made before, or broke, has read it
         with written(path) as beside, beside.open("wb") as copy:
             shutil.copyfileobj(file, copy)
     os.utime(path.parent)  # a copy that a session still shows is not abandoned

@@ -37,13 +37,19 @@ def test_an_upload_s_own_name_gives_its_suffix_alone(workspace, name, kept):
     assert path.read_bytes() == b"a,b\n"
 
 
+def test_an_upload_that_was_read_before_is_copied_from_its_beginning(workspace):
+    file = upload("log.csv")
+    uploads.remove([uploads.copied(workspace, file)])
+    assert uploads.copied(workspace, file).read_bytes() == b"a,b\n"
+
+
 def test_an_upload_is_copied_once(workspace):
     uploads.copied(workspace, upload("a.csv", b"first"))
     assert uploads.copied(workspace, upload("a.csv", b"second")).read_bytes() == b"first"
 
 
 def test_a_copy_that_breaks_leaves_no_half_file(workspace):
-    broken = SimpleNamespace(name="a.csv", file_id="f1", read=lambda size: 1 / 0)
+    broken = SimpleNamespace(name="a.csv", file_id="f1", seek=int, read=lambda size: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         uploads.copied(workspace, broken)
     assert not [path for path in (workspace.home / "uploads").rglob("*") if path.is_file()]
