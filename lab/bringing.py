@@ -100,10 +100,10 @@ def _offered(folder: Path, layouts: Sequence[Layout]) -> list[str]:
     """The files to choose from, after the folders that hold the tables of a public data set."""
     files = log_folder.offered_files(folder)
     parents = dict.fromkeys(str(Path(name).parent) for name in files) if layouts else ()
-    return [parent for parent in parents if _holdstables_of(folder / parent, layouts)] + files
+    return [parent for parent in parents if _holds_tables(folder / parent, layouts)] + files
 
 
-def _holdstables_of(folder: Path, layouts: Sequence[Layout]) -> bool:
+def _holds_tables(folder: Path, layouts: Sequence[Layout]) -> bool:
     try:
         return bool(tables_in(folder, layouts))
     except UserError:
