@@ -87,8 +87,11 @@ class Workspace:
         return folder
 
     def new_run_folder(self, run_id: str) -> Path:
-        """Make and return the folder of a run to be."""
-        return make_folder(self.home / "runs" / run_id)
+        """Make and return the folder of a run to be, in place of what a start that was killed left of it."""
+        folder = self.home / "runs" / run_id
+        if folder in _folders(folder.parent) and not _is_run(folder):
+            delete_folder(folder)
+        return make_folder(folder)
 
     def whole_run_folder(self, run_id: str) -> AbstractContextManager[Path]:
         """A hidden folder to fill, which becomes the run's if the body succeeds; else it is removed."""

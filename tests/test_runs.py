@@ -168,6 +168,15 @@ def test_a_start_that_fails_leaves_nothing(workspace, monkeypatch):
     assert {folder.name for folder in (workspace.home / "runs").glob("[!.]*")} == before
 
 
+def test_a_start_that_was_killed_before_there_was_a_run_is_made_again(workspace, monkeypatch):
+    folder = workspace.new_run_folder("half-made")
+    write_status(folder, "queued")
+    monkeypatch.setattr("dssm_core.runs._start_child", lambda *arguments: None)
+    run = start_run(workspace, "tasty", Config(), run_id="half-made")
+    assert run.folder == folder and run.dataset == "tasty"
+    delete_run(workspace, run)
+
+
 def test_a_config_comes_back_from_its_file(tmp_path):
     config = with_settings(Config(), ["negatives.k=9"])
     describe_run(tmp_path, "d", config, "mine", "in_batch")
