@@ -239,9 +239,12 @@ def resume_sweep(sweep: Sweep) -> None:
             raise UserError(f"sweep {sweep.id} cannot be resumed: {state.reason}")
         if not sweep.unfinished:
             raise UserError(f"sweep {sweep.id} cannot be resumed: all its runs are finished")
-        with held_lock(sweep.folder) as lock:
-            write_status(sweep.folder, "running")
-            _start_child(sweep, lock)
+        try:
+            with held_lock(sweep.folder) as lock:
+                write_status(sweep.folder, "running")
+                _start_child(sweep, lock)
+        except (OSError, UserError) as error:
+            raise UserError(f"sweep {sweep.id} could not be resumed: {error}") from error
 
 
 def _start_child(sweep: Sweep, lock: int) -> None:

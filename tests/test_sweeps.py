@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import time
@@ -164,6 +165,22 @@ def test_a_killed_sweep_goes_on_with_the_runs_that_did_not_finish(workspace):
     assert started == {run.id for run in sweep.runs()}
     with pytest.raises(UserError, match="cannot be resumed: all its runs are finished"):
         resume_sweep(sweep)
+
+
+def test_a_sweep_whose_process_cannot_be_started_again_is_told(tmp_path, monkeypatch):
+    workspace = Workspace(tmp_path, bundled=None)
+    folder = workspace.new_sweep_folder("ended")
+    plan = {"preset": "uniform", "seed": 0, "config": {}, "positives": 1}
+    described = {"dataset": "tasty", "name": "", "presets": ["uniform"], "positives": 1, "jobs": 1, "created": 1.0}
+    write_json(folder / "sweep.json", described | {"planned": [plan]})
+    write_status(folder, "cancelled", "cancelled")
+
+    def no_process(*arguments):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr("dssm_core.sweeps.start_process", no_process)
+    with pytest.raises(UserError, match=r"sweep ended could not be resumed: .*memory"):
+        resume_sweep(open_sweep(workspace, "ended"))
 
 
 def test_what_is_left_of_a_sweep_goes_by_a_clock_that_does_not_jump(workspace, monkeypatch):
