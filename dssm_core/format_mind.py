@@ -226,6 +226,8 @@ def _key_words(*texts: str) -> str:
 
 def _entities(text: str) -> list[tuple[str, float]]:
     try:
-        return [(str(entity["Label"]), float(entity["Confidence"])) for entity in json.loads(text or "[]")]
-    except (ValueError, TypeError, KeyError):
+        found = [(str(entity["Label"]), float(entity["Confidence"])) for entity in json.loads(text or "[]")]
+        "".join(label for label, _ in found).encode()  # halves of surrogate pairs, which no column can hold
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return []
+    return found

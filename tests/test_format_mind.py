@@ -123,6 +123,17 @@ def test_the_test_set_alone_is_refused_with_its_reason(tmp_path):
         ingest(Workspace(tmp_path / "home", bundled=None), "mind", log)
 
 
+@pytest.mark.parametrize(
+    "entities",
+    ["[" * 50_000, '[{"Label": "A", "Confidence": 1' + "0" * 400 + "}]", '[{"Label": "\\ud800", "Confidence": 1}]'],
+    ids=["nested", "huge", "half a pair"],
+)
+def test_entities_that_cannot_be_read_give_no_key_words(tmp_path, entities):
+    news = f"N1\tsports\tgolf\tA title\tabstract\turl\t{entities}\t[]\n"
+    rows, *_ = read_table(open_mind(write(tmp_path / "news.tsv", news), "articles", {}))
+    assert [row["key_words"] for row in rows] == [""]
+
+
 def test_news_give_title_categories_and_entities_as_key_words(tmp_path):
     entities = [{"Label": "Philip, Duke: of", "Confidence": 1.0}, {"Label": "Queen", "Confidence": 0.5}]
     more = [{"Label": "Queen", "Confidence": 0.75}]
