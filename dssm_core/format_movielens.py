@@ -5,7 +5,6 @@ ratings are clicks is a rule, `rating>=4` unless another is given.
 """
 
 import codecs
-import gzip
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dssm_core.byte_source import byte_source
 from dssm_core.canonical import InputTable
 from dssm_core.derived_file import DerivedFile
 from dssm_core.errors import UserError
@@ -95,10 +95,11 @@ def open_movielens(path: Path, table: str, mapping: Mapping[str, str], options: 
 
 def _encoding(path: Path) -> str:
     decoder = codecs.getincrementaldecoder("utf-8")()
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+    with byte_source(path) as source:
         try:
-            for block in iter(lambda: file.read(_BLOCK_BYTES), b""):
+            for block in iter(lambda: source.read(_BLOCK_BYTES), b""):
                 decoder.decode(block)
+            decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             return "latin-1"
     return "utf-8"

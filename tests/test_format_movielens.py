@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import pandas as pd
@@ -79,6 +80,17 @@ def test_titles_keep_their_accents_colons_and_quotes(tmp_path, encoding):
     plain = "".join(f"{i}::Plain (2000)::Drama\n" for i in range(100, 5000))
     rows, _ = read(write(tmp_path / "movies.dat", plain + "".join(lines), encoding), "articles")
     assert [row["title"] for row in rows[-3:]] == titles
+
+
+def test_the_encoding_of_a_gzipped_file_is_told_by_its_content_whatever_its_name(tmp_path):
+    path = tmp_path / "movies.dat"
+    path.write_bytes(gzip.compress("1::Amélie (2001)::Comedy\n".encode()))
+    assert [row["title"] for row in read(path, "articles")[0]] == ["Amélie (2001)"]
+
+
+def test_a_letter_that_the_file_ends_with_half_of_is_latin(tmp_path):
+    path = write(tmp_path / "movies.dat", "1::Amelie (2001)::Comedy\n2::Plain (2000)::Comé")
+    assert [row["sub_cate"] for row in read(path, "articles")[0]] == ["Comedy", "Comé"]
 
 
 def test_a_movie_without_genre_or_year_has_none(tmp_path):
