@@ -58,10 +58,16 @@ def let_in() -> None:
         st.title("Recall lab")
         st.button("Log in", type="primary", icon=":material/login:", on_click=st.login)
         st.stop()
-    if not is_listed(st.user.to_dict(), (_secrets("access") or {}).get("emails")):
+    if not is_listed(st.user.to_dict(), _listed_emails()):
         st.error("This account may not see the lab: ask who runs it to list your e-mail.", icon=":material/lock:")
         st.button("Log out", icon=":material/logout:", on_click=st.logout)
         st.stop()
+
+
+def _listed_emails() -> list[str] | None:
+    """Whom the operator lists; None without an [access] section. One without `emails`, as misspelt, lists nobody."""
+    listed = _secrets("access")
+    return None if listed is None else listed.get("emails", [])
 
 
 def is_listed(user: dict, emails: list[str] | None) -> bool:

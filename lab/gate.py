@@ -52,10 +52,17 @@ def is_ours(headers: Headers) -> bool:
     origin = headers.get("origin")
     return (
         origin is None
-        or urlsplit(origin).netloc == headers.get("host")
+        or _host(origin) == headers.get("host")
         or origin in st.get_option("server.corsAllowedOrigins")
         or not st.get_option("server.enableCORS")
     )
+
+
+def _host(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # such as http://[
+        return None
 
 
 class StrictHeaders:

@@ -17,7 +17,14 @@ from lab.access import PROXY
 from tests.serving import ROOT, RUN, served
 
 STREAM = "/_stcore/stream"
-OTHERS = ("http://evil.example", "http://localhost:9", "http://127.0.0.1:9", "https://127.0.0.1.evil.example", "null")
+OTHERS = (
+    "http://evil.example",
+    "http://localhost:9",
+    "http://127.0.0.1:9",
+    "https://127.0.0.1.evil.example",
+    "null",
+    "http://[",
+)
 OUTSIDE = (
     "../" * 9 + "etc/passwd",
     "..%2f" * 9 + "etc/passwd",

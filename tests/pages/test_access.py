@@ -110,6 +110,12 @@ def test_an_account_that_is_not_listed_sees_how_to_be(serve, log_in, open_page, 
     assert open_page("pages/data.py", small_workspace).title[0].value == "Data"
 
 
+def test_a_list_whose_name_is_misspelt_lets_nobody_in(serve, log_in, open_page, small_workspace):
+    serve("0.0.0.0", AUTH | {"access": {"email": ["ann@example.org"]}})
+    log_in(is_logged_in=True, email="ann@example.org")
+    assert "may not see the lab" in open_page("pages/data.py", small_workspace).error[0].value
+
+
 @pytest.mark.parametrize(
     ("claims", "listed"),
     [
