@@ -168,14 +168,18 @@ def _demo(workspace: Workspace, options: argparse.Namespace) -> dict:
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """While the body runs, SIGTERM and SIGHUP end it as an exception does: what it has begun is removed."""
+    """While the body runs, SIGTERM and SIGHUP end it as an exception does: what it has begun is removed.
+
+    One that is ignored, as SIGHUP is under nohup, stays so.
+    """
+    heeded = [number for number in _ENDS if signal.getsignal(number) != signal.SIG_IGN]
 
     def end(number: int, frame: object) -> None:
         for asked in _ENDS:
             signal.signal(asked, signal.SIG_IGN)  # once is enough
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, end) for number in _ENDS}
+    before = {number: signal.signal(number, end) for number in heeded}
     try:
         yield
     finally:

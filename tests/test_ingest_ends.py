@@ -88,7 +88,12 @@ def test_the_command_line_ends_cleanly_when_it_is_asked_to(workspace, tmp_path, 
     write_log(tmp_path, 300_000, 1000, 1000, np.random.default_rng(0))
     command = ["ingest", "--format", "yidian", "--exposures", tmp_path / "train_data.txt", "--home", workspace.home]
     child = subprocess.Popen(
-        [sys.executable, "-m", "dssm_core", *command], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-m", "dssm_core", *command],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        # tests that a shell runs in the background inherit that SIGINT is ignored
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     until(lambda: (workspace.home / "datasets").exists() and any(name.startswith(".") for name in left_in(workspace)))
     child.send_signal(number)
