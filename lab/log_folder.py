@@ -1,6 +1,8 @@
 """The folder of logs that the operator names in $DSSM_LOGS: the only files of this machine that the pages read."""
 
 import os
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from dssm_core.errors import UserError
@@ -23,20 +25,16 @@ def log_folder() -> Path | None:
 
 def offered_files(folder: Path) -> list[str]:
     """The paths within `folder` of the files that look like tables, in order; at most 500."""
-    found = (
-        str((Path(parent) / name).relative_to(folder))
-        for parent, folders, names in os.walk(folder, onerror=None)
-        if _without_hidden(folders)
-        for name in sorted(names)
-        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-    )
-    return [name for name, _ in zip(found, range(_MOST_OFFERED), strict=False)]
+    return list(islice(_tables_in(folder), _MOST_OFFERED))
 
 
-def _without_hidden(folders: list[str]) -> bool:
-    """Keep `os.walk` out of hidden folders, and in order; always true."""
-    folders[:] = sorted(name for name in folders if not name.startswith("."))
-    return True
+def _tables_in(folder: Path) -> Iterator[str]:
+    for parent, folders, names in os.walk(folder):
+        # os.walk goes into what is left here, in this order
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                yield str((Path(parent) / name).relative_to(folder))
 
 
 def path_within(folder: Path, typed: str) -> Path:
