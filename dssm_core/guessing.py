@@ -19,7 +19,7 @@ _ARTICLE = (
     "articleid article aid item itemid iid news newsid nid doc docid document documentid story storyid post postid "
     "content contentid clickarticleid page pageid movie movieid mid video videoid vid product productid asin book "
     "bookid isbn track trackid song songid artist artistid business businessid gameid recipeid url "
-    "文章id 文章 新闻id 新闻 文章编号 物品id 商品id 内容id"
+    "文章id 文章 新闻id 新闻 新闻编号 文章编号 物品id 商品id 内容id"
 )
 _SYNONYMS: dict[str, dict[str, str]] = {
     "exposures": {

@@ -71,7 +71,7 @@ def says_beaten(table: pd.DataFrame, differences: pd.DataFrame) -> str:
     better = set(differences.loc[differences["low"] > 0, "run"])
     n = int(trained["id"].isin(better).sum())
     if trained.empty:
-        return f"No run has been trained yet; the best baseline is {rival}"
+        return f"No trained run is among these; the best baseline is {rival}"
     if len(trained) == 1:
         verb = "clearly beats" if n else "is not clearly above"
         return f"{trained['run'].iloc[0]} {verb} the best baseline, {rival}"

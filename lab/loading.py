@@ -100,9 +100,15 @@ def vectors(run: Run, side: str) -> Vectors | None:
 
 
 def left_out(space: Workspace, finished: list[Run], wanted: list[str]) -> list[str]:
-    """For each wanted run id that is not among the `finished` ones, a sentence on why it cannot be shown."""
+    """For each wanted run id that is not among the `finished` ones, a sentence on why it cannot be shown; and one on
+    other runs that are damaged."""
     known = {run.id for run in finished}
-    return [_why_left_out(space, id) for id in wanted if id not in known]
+    missing = [id for id in wanted if id not in known]
+    damaged = [run.id for run in all_runs(space) if run.damage and run.id not in missing]
+    told = [_why_left_out(space, id) for id in missing]
+    if damaged:
+        told.append(f"Left out, since their files are damaged: {', '.join(damaged)}. Train says what to do.")
+    return told
 
 
 def _why_left_out(space: Workspace, run_id: str) -> str:

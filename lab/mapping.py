@@ -114,8 +114,7 @@ def _mapping(workspace: Workspace, table: str, preview: Preview) -> SavedMapping
     click = ""
     if table == "exposures":
         click = _rule_form(saved.click if saved else _suggested_rule(preview, guesses), signature)
-    else:
-        _tell_attributes(preview.names, columns)
+    _tell_others(table, preview.names, columns)
     return SavedMapping(columns, click)
 
 
@@ -183,9 +182,11 @@ def _rule_form(suggested: str, signature: str) -> str:
     ).strip()
 
 
-def _tell_attributes(names: tuple[str, ...], columns: Mapping[str, str]) -> None:
+def _tell_others(table: str, names: tuple[str, ...], columns: Mapping[str, str]) -> None:
+    """What becomes of the columns that no choice names: a log's are not kept, others are attributes."""
     used = {"", *columns, *columns.values()}
     others = [name for name in names if name not in used]
     if others:
         more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
-        st.caption(words.as_markdown(f"Attributes too: {', '.join(others[:_MOST_NAMED])}{more}."))
+        told = "Not kept" if table == "exposures" else "Attributes too"
+        st.caption(words.as_markdown(f"{told}: {', '.join(others[:_MOST_NAMED])}{more}."))

@@ -14,6 +14,8 @@ _WANTED_K = 50
 def main() -> None:
     workspace = frame.start("Overview")
     with frame.plain_errors():
+        for sentence in loading.left_out(workspace, loading.finished_runs(workspace), []):
+            st.warning(words.as_markdown(sentence), icon=":material/broken_image:")
         groups = comparable_groups(workspace)
         show_welcome(found=bool(groups))
         if groups:

@@ -94,7 +94,7 @@ def test_titles_say_what_to_conclude():
     assert figures.says_beaten(RUNS, better.assign(low=-0.1)).startswith("<b>mine</b> is not clearly above")
     three = pd.concat([RUNS[:1].assign(id=id) for id in "ac"] + [RUNS[1:]])
     assert figures.says_beaten(three, better) == "1 of 2 trained runs clearly beat the best baseline, popular"
-    assert figures.says_beaten(RUNS[1:], better).startswith("No run has been trained yet")
+    assert figures.says_beaten(RUNS[1:], better).startswith("No trained run is among these")
     assert figures.says_losses(EPOCHS) == "The validation loss was lowest after epoch 2: from there it memorizes"
     assert figures.says_losses(EPOCHS[:2]) == "The validation loss still falls: more epochs may help"
     assert figures.says_health(EPOCHS) == "Healthy: 99% of the user vectors are distinct"

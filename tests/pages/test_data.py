@@ -149,12 +149,13 @@ def test_a_damaged_mapping_is_told_and_ignored(open_page, tmp_path, logs):
 
 def test_each_table_has_its_own_names_for_the_same_column(open_page, tmp_path, logs):
     rows = "".join(f"u{i % 5},a{i % 7}\n" for i in range(80))
-    (logs / "log.csv").write_text(f"uid,item\n{rows}")
+    (logs / "log.csv").write_text(f"uid,item,headline\n{rows.replace(chr(10), ',x' + chr(10))}")
     (logs / "people.csv").write_text("Member ID,Sex,shoe\nu1,f,40\n")
     at = _with_source(open_page("pages/data.py", tmp_path), "Files on this machine")
     at.selectbox(key="path exposures").set_value("log.csv")
     at.selectbox(key="path users").set_value("people.csv").run()
     assert "Attributes too: shoe." in _said_any(at.caption)
+    assert "Not kept: headline." in _said_any(at.caption)
     _press(at, "Read the files")
     assert not at.exception
     assert _said_any(at.error) == ""

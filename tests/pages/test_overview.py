@@ -2,7 +2,7 @@ import json
 import shutil
 
 from dssm_core.stored_files import read_json, write_json
-from tests.pages.conftest import APP
+from tests.pages.conftest import APP, TRAINED
 from tests.sealing import reseal
 
 
@@ -38,3 +38,12 @@ def test_with_two_datasets_one_is_chosen_by_its_name(open_page, small_workspace,
 def test_the_two_buttons_lead_to_data_and_train(open_page, tmp_path):
     labels = [button.label for button in open_page(str(APP), tmp_path).button]
     assert labels == ["Use your own logs", "Train one now"]
+
+
+def test_damaged_runs_are_told_on_pages_that_leave_them_out(open_page, small_workspace, tmp_path):
+    home = shutil.copytree(small_workspace, tmp_path / "home")
+    (home / "runs" / TRAINED / "metrics.json").write_text("{}")
+    for page in ("app.py", "pages/users.py", "pages/compare.py"):
+        at = open_page(page, home)
+        assert not at.exception
+        assert any(TRAINED[-6:] in box.value and "damaged" in box.value for box in (*at.warning, *at.info))
