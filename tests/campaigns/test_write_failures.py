@@ -2,8 +2,10 @@
 
 import hashlib
 import shutil
-from contextlib import suppress
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
+from multiprocessing import get_context
 
 import pandas as pd
 import pytest
@@ -69,17 +71,23 @@ def carried_out(workspace, config, name):
         return child.main(str(workspace.home), name)
 
 
-def every_call(home, tmp_path, body, step, stays, ends_in):
-    """Runs `body` undisturbed, then with each `step`-th of its writing calls failing, which may end in some errors."""
-    with failing(shutil.copytree(home, tmp_path / "undisturbed"), None) as disk:
-        body(Workspace(tmp_path / "undisturbed", bundled=None))
-    for number in range(0, disk.calls, step):
-        copy = shutil.copytree(home, tmp_path / str(number))
-        with failing(copy, number, stays) as broken, suppress(*ends_in):
-            body(Workspace(copy, bundled=None))
-        assert broken.failed, f"call {number} of {disk.calls} was not reached"
-        yield Workspace(copy, bundled=None), f"call {number} of {disk.calls}: {broken.failed}"
-        shutil.rmtree(copy)
+def calls(home, folder, body):
+    """How many writing calls `body` makes in a copy of a workspace when nothing fails."""
+    copy = shutil.copytree(home, folder / "undisturbed")
+    with failing(copy, None) as disk:
+        body(Workspace(copy, bundled=None))
+    return disk.calls
+
+
+@contextmanager
+def broken(home, folder, body, number, stays, ends_in):
+    """A copy of a workspace in which a writing call of `body` failed, which may end in some errors; and what failed."""
+    copy = shutil.copytree(home, folder / str(number))
+    with failing(copy, number, stays) as disk, suppress(*ends_in):
+        body(Workspace(copy, bundled=None))
+    assert disk.failed, f"call {number} was not reached"
+    yield Workspace(copy, bundled=None), f"call {number}: {disk.failed}"
+    shutil.rmtree(copy)
 
 
 def contents(workspace):
@@ -104,30 +112,38 @@ def contents(workspace):
 def test_an_ingest_whose_write_fails_leaves_nothing_or_a_whole_dataset(home, log, tmp_path, stays):
     earlier = contents(Workspace(home, bundled=None))
     ((_, first),) = (place for place in earlier if place[0] == "datasets")
-    step = cases(5, 1)
-    for workspace, told in every_call(home, tmp_path, lambda space: brought(space, log), step, stays, [UserError]):
-        found = contents(workspace)
-        assert earlier.items() <= found.items(), told
-        assert not workspace.damaged_datasets(), told
-        # the same log gives the same dataset, if it gives one
-        assert {found[place] for place in found if place[0] == "datasets"} == {earlier["datasets", first]}, told
-        brought(workspace, log)
-        hidden = [path.name for path in (workspace.home / "datasets").iterdir() if path.name.startswith(".")]
-        assert not hidden, f"{told}: the next ingest left {hidden}"
+    body = partial(brought, log=log)
+    for number in range(0, calls(home, tmp_path, body), cases(5, 1)):
+        with broken(home, tmp_path, body, number, stays, [UserError]) as (workspace, told):
+            found = contents(workspace)
+            assert earlier.items() <= found.items(), told
+            assert not workspace.damaged_datasets(), told
+            # the same log gives the same dataset, if it gives one
+            assert {found[place] for place in found if place[0] == "datasets"} == {earlier["datasets", first]}, told
+            brought(workspace, log)
+            hidden = [path.name for path in (workspace.home / "datasets").iterdir() if path.name.startswith(".")]
+            assert not hidden, f"{told}: the next ingest left {hidden}"
 
 
 @PERSISTING
 @pytest.mark.parametrize("model", ["popular", "two_tower"])
 def test_a_run_whose_write_fails_says_so_or_is_whole(home, home_with_baselines, tmp_path, model, stays):
-    start, config = (home, BASELINE) if model == "popular" else (home_with_baselines, TWO_TOWER)
+    start, config, step = (home, BASELINE, 30) if model == "popular" else (home_with_baselines, TWO_TOWER, 90)
+    numbers = range(0, calls(start, tmp_path, partial(carried_out, config=config, name="mine")), cases(step, 1))
+    # TensorFlow does not outlive some hundreds of trainings in one process
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=50) as pool:
+        each = pool.map if len(numbers) > 50 else map
+        for _ in each(partial(check_broken_run, start, tmp_path, config, stays), numbers):
+            pass
+
+
+def check_broken_run(start, folder, config, stays, number):
+    """A run with a failing call is told as failed or interrupted, or is whole; all other runs and datasets are."""
     earlier = contents(Workspace(start, bundled=None))
-    step = cases(30 if model == "popular" else 90, 1)
-    # a process that cannot write how it ends dies of it
-    ends_in = [UserError, OSError]
     body = partial(carried_out, config=config, name="mine")
-    for workspace, told in every_call(start, tmp_path, body, step, stays, ends_in):
-        found = contents(workspace)
-        assert earlier.items() <= found.items(), told
+    # a process that cannot write how it ends dies of it
+    with broken(start, folder, body, number, stays, [UserError, OSError]) as (workspace, told):
+        assert earlier.items() <= contents(workspace).items(), told
         for run in list_runs(workspace):
             state = run.state()
             assert state.state in ("finished", "failed", "interrupted"), f"{told}: {run.id} is {state}"
