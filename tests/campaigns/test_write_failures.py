@@ -26,6 +26,8 @@ from tests.conftest import QUICK
 # a Parquet writer that could not be closed tries once more when it is forgotten
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
+_RUNS_A_PROCESS = 50
+"""TensorFlow does not outlive some hundreds of trainings in one process."""
 PERSISTING = pytest.mark.parametrize("stays", [False, True], ids=["once", "from then on"])
 BASELINE = Config(model="popular", eval={"k": [5, 20], "bootstrap": 100}, split={"train_days": 2})
 TWO_TOWER = with_settings(find_preset("in_batch").config, [*QUICK, "train.epochs=1", "split.train_days=2"])
@@ -130,11 +132,15 @@ def test_an_ingest_whose_write_fails_leaves_nothing_or_a_whole_dataset(home, log
 def test_a_run_whose_write_fails_says_so_or_is_whole(home, home_with_baselines, tmp_path, model, stays):
     start, config, step = (home, BASELINE, 30) if model == "popular" else (home_with_baselines, TWO_TOWER, 90)
     numbers = range(0, calls(start, tmp_path, partial(carried_out, config=config, name="mine")), cases(step, 1))
-    # TensorFlow does not outlive some hundreds of trainings in one process
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=50) as pool:
-        each = pool.map if len(numbers) > 50 else map
-        for _ in each(partial(check_broken_run, start, tmp_path, config, stays), numbers):
-            pass
+    check = partial(check_broken_run, start, tmp_path, config, stays)
+    for first in range(0, len(numbers), _RUNS_A_PROCESS):
+        some = numbers[first : first + _RUNS_A_PROCESS]
+        if len(numbers) <= _RUNS_A_PROCESS:
+            list(map(check, some))
+            continue
+        # a pool of its own each time: one that renews its processes may wait for ever (cpython issue 115634)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            list(pool.map(check, some))
 
 
 def check_broken_run(start, folder, config, stays, number):
