@@ -1,6 +1,6 @@
 """What every page starts with, and how every page shows a chart, an error and a run's state."""
 
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import streamlit as st
 from dssm_core.errors import UserError
 from dssm_core.runs import Run
 from dssm_core.workspace import Workspace, new_id
-from lab import access, tables, words
+from lab import access, loading, tables, words
 
 _ASSETS = Path(__file__).parent.parent / "assets"
 _PAGES = (
@@ -79,6 +79,16 @@ def start(title: str) -> Workspace:
         st.space("small")
         st.caption(f"Your datasets and runs are kept in {words.as_markdown(str(workspace.home))}")
     return workspace
+
+
+def finished_runs(workspace: Workspace, wanted: Sequence[str] = ()) -> list[Run]:
+    """The runs that are whole, in the order of `loading.all_runs`. Says why a `wanted` id is not among them, and which
+    runs are damaged."""
+    listed = loading.all_runs(workspace)
+    finished = [run for run in listed if run.finished]
+    for sentence in loading.left_out(workspace, listed, finished, wanted):
+        st.info(words.as_markdown(sentence), icon=":material/info:")
+    return finished
 
 
 @contextmanager

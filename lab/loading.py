@@ -3,6 +3,7 @@
 What these return is shared by all sessions: read it, never change it.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -99,12 +100,12 @@ def vectors(run: Run, side: str) -> Vectors | None:
     return _vectors(stamp(run.folder), side, run)
 
 
-def left_out(space: Workspace, finished: list[Run], wanted: list[str]) -> list[str]:
+def left_out(space: Workspace, listed: list[Run], finished: list[Run], wanted: Sequence[str]) -> list[str]:
     """For each wanted run id that is not among the `finished` ones, a sentence on why it cannot be shown; and one on
-    other runs that are damaged."""
+    other runs that are damaged. `listed`: all runs."""
     known = {run.id for run in finished}
     missing = [id for id in wanted if id not in known]
-    damaged = [run.id for run in all_runs(space) if run.damage and run.id not in missing]
+    damaged = [run.id for run in listed if run.id not in known and run.id not in missing and run.damage]
     told = [_why_left_out(space, id) for id in missing]
     if damaged:
         told.append(f"Left out, since their files are damaged: {', '.join(damaged)}. Train says what to do.")

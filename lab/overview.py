@@ -14,9 +14,7 @@ _WANTED_K = 50
 def main() -> None:
     workspace = frame.start("Overview")
     with frame.plain_errors():
-        for sentence in loading.left_out(workspace, loading.finished_runs(workspace), []):
-            st.warning(words.as_markdown(sentence), icon=":material/broken_image:")
-        groups = comparable_groups(workspace)
+        groups = comparable_groups(workspace, frame.finished_runs(workspace))
         show_welcome(found=bool(groups))
         if groups:
             runs = choose_dataset(workspace, groups)
@@ -25,11 +23,11 @@ def main() -> None:
             show_story(workspace, loading.best_trained(runs, f"recall@{k}"), k)
 
 
-def comparable_groups(workspace: Workspace) -> dict[str, list[Run]]:
+def comparable_groups(workspace: Workspace, finished: list[Run]) -> dict[str, list[Run]]:
     """For each dataset that has finished runs, the largest set of them that can be compared."""
     groups: dict[tuple[str, str], list[Run]] = {}
     there = {manifest["id"] for manifest in workspace.datasets()}
-    for run in (run for run in loading.finished_runs(workspace) if run.dataset in there):
+    for run in (run for run in finished if run.dataset in there):
         groups.setdefault((run.dataset, comparison_key(run.dataset, run.config)), []).append(run)
     largest: dict[str, list[Run]] = {}
     for (dataset, _), runs in groups.items():

@@ -21,8 +21,7 @@ def main() -> None:
     workspace = frame.start("Compare")
     st.title("Compare")
     with frame.plain_errors():
-        finished = loading.finished_runs(workspace)
-        tell_left_out(workspace, finished)
+        finished = frame.finished_runs(workspace, st.query_params.get_all("compared"))
         if not finished:
             frame.empty(
                 "No run has finished yet, so there is nothing to compare.",
@@ -38,11 +37,6 @@ def main() -> None:
         comparison = choose_filters(comparison)
         choose_view(comparison, baseline, k)
         show_export(comparison, baseline, k)
-
-
-def tell_left_out(workspace: Workspace, finished: list[Run]) -> None:
-    for sentence in loading.left_out(workspace, finished, st.query_params.get_all("compared")):
-        st.info(words.as_markdown(sentence), icon=":material/info:")
 
 
 def choose_runs(workspace: Workspace, finished: list[Run]) -> list[Run]:

@@ -29,10 +29,8 @@ def main() -> None:
     workspace = frame.start("Index")
     st.title("Index")
     with frame.plain_errors():
-        finished = loading.finished_runs(workspace)
         asked = list(st.query_params.get_all("run"))
-        for sentence in loading.left_out(workspace, finished, asked):
-            st.info(words.as_markdown(sentence), icon=":material/info:")
+        finished = frame.finished_runs(workspace, asked)
         trained = [run for run in finished if run.model == "two_tower" and loading.vectors(run, "articles") is not None]
         if not trained:
             frame.empty(

@@ -24,9 +24,7 @@ def main() -> None:
     workspace = frame.start("Map")
     st.title("Map")
     with frame.plain_errors():
-        finished = loading.finished_runs(workspace)
-        for sentence in loading.left_out(workspace, finished, st.query_params.get_all("run")):
-            st.info(words.as_markdown(sentence), icon=":material/info:")
+        finished = frame.finished_runs(workspace, st.query_params.get_all("run"))
         trained = [run for run in finished if run.model == "two_tower" and loading.vectors(run, "articles") is not None]
         if not trained:
             frame.empty(

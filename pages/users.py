@@ -21,9 +21,7 @@ def main() -> None:
     workspace = frame.start("Users")
     st.title("Users")
     with frame.plain_errors():
-        runs = loading.finished_runs(workspace)
-        for sentence in loading.left_out(workspace, runs, asked_for()):
-            st.info(words.as_markdown(sentence), icon=":material/info:")
+        runs = frame.finished_runs(workspace, asked_for())
         if not runs:
             frame.empty(
                 "No run has finished yet, so there is no recall list to look at.",
