@@ -1,6 +1,6 @@
 """Files that are read through a function: columns worked out of others, and rows that unfold into many."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,16 +26,11 @@ class DerivedBatch(Batch):
 
 
 @dataclass(frozen=True)
-class DerivedFile:
-    """A file each of whose rows is made from one row of another.
-
-    `derive` gives the columns `names` from the rows of a batch, without those that it names a reason for, by their
-    place: these are handed on unread.
-    """
+class _ReadThrough:
+    """A file of the columns `names`, read through another."""
 
     file: InputFile
     names: tuple[str, ...]
-    derive: Callable[[pa.RecordBatch], tuple[list[pa.Array], dict[int, str]]]
 
     @property
     def path(self) -> Path:
@@ -46,6 +41,17 @@ class DerivedFile:
     def facts(self) -> dict:
         """What was found out about the file, for the report."""
         return self.file.facts
+
+
+@dataclass(frozen=True)
+class DerivedFile(_ReadThrough):
+    """A file each of whose rows is made from one row of another.
+
+    `derive` gives the columns `names` from the rows of a batch, without those that it names a reason for, by their
+    place: these are handed on unread.
+    """
+
+    derive: Callable[[pa.RecordBatch], tuple[list[pa.Array], dict[int, str]]]
 
     def batches(self, progress: Progress) -> Iterator[Batch]:
         """Read the file from its beginning; raises what reading it raises."""
@@ -78,7 +84,7 @@ class Unfolded:
 
 
 @dataclass(frozen=True)
-class UnfoldedFile:
+class UnfoldedFile(_ReadThrough):
     """A file whose rows unfold into many, such as the articles of an impression.
 
     Its rows have the columns `names`: those of `shared` are the file's own, repeated; `unfold` gives the others.
@@ -86,20 +92,8 @@ class UnfoldedFile:
     is handed on unread, under its line in the file.
     """
 
-    file: InputFile
-    names: tuple[str, ...]
     shared: tuple[str, ...]
     unfold: Callable[[pa.RecordBatch], Unfolded]
-
-    @property
-    def path(self) -> Path:
-        """The file that is read."""
-        return self.file.path
-
-    @property
-    def facts(self) -> dict:
-        """What was found out about the file, for the report."""
-        return self.file.facts
 
     def batches(self, progress: Progress) -> Iterator[Batch]:
         """Read the file from its beginning; raises what reading it raises."""
@@ -125,15 +119,32 @@ class UnfoldedFile:
         return DerivedBatch(rows, lines, [*batch.unread, *_unread(batch, unfolded.reasons)], raw)
 
 
-def chained(files: Sequence[InputFile], progress: Progress, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
-    """The batches of some files as of one, of the first file's size: `progress` hears of this of `turns` readings."""
-    sizes = [file.path.stat().st_size for file in files]
-    before = turn * sum(sizes)
-    for file, size in zip(files, sizes, strict=True):
-        yield from file.batches(
-            lambda done, before=before: progress(sizes[0] * (before + done) // max(1, turns * sum(sizes)))
-        )
-        before += size
+@dataclass(frozen=True)
+class FilesInOne:
+    """Some files of the columns `names`, read as one that has the first one's path and facts."""
+
+    files: tuple[InputFile, ...]
+    names: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        """The first of the files that are read."""
+        return self.files[0].path
+
+    @property
+    def facts(self) -> dict:
+        """What was found out about the first file, for the report."""
+        return self.files[0].facts
+
+    def chained(self, progress: Progress, turn: int = 0, turns: int = 1) -> Iterator[Batch]:
+        """The batches of all, as of a file of the first one's size: `progress` hears of this of `turns` readings."""
+        sizes = [file.path.stat().st_size for file in self.files]
+        before = turn * sum(sizes)
+        for file, size in zip(self.files, sizes, strict=True):
+            yield from file.batches(
+                lambda done, before=before: progress(sizes[0] * (before + done) // max(1, turns * sum(sizes)))
+            )
+            before += size
 
 
 def entries_of(texts: pa.Array, separator: str) -> tuple[pa.Array, np.ndarray, np.ndarray]:

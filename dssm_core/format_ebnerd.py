@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dssm_core.canonical import InputTable
-from dssm_core.derived_file import Unfolded, UnfoldedFile, chained, entries_of
+from dssm_core.derived_file import FilesInOne, Unfolded, UnfoldedFile, entries_of
 from dssm_core.format_generic import missing_column
 from dssm_core.ids import Ids
-from dssm_core.input_files import BY_LOOKING, Batch, InputFile, ParquetFile, Progress, TextOptions, open_file
+from dssm_core.input_files import BY_LOOKING, Batch, ParquetFile, Progress, TextOptions, open_file
 
 FOLDERS: tuple[dict[str, tuple[str, ...]], ...] = (
     {
@@ -139,26 +139,13 @@ def _listed(rows: pa.RecordBatch, name: str) -> tuple[pa.Array, np.ndarray, np.n
 
 
 @dataclass(frozen=True)
-class _FirstRows:
+class _FirstRows(FilesInOne):
     """The first row of every user in some logs; the others, and rows without a user, are not counted here."""
-
-    files: tuple[InputFile, ...]
-    names: tuple[str, ...]
-
-    @property
-    def path(self) -> Path:
-        """The first of the files that are read."""
-        return self.files[0].path
-
-    @property
-    def facts(self) -> dict:
-        """What was found out about the first file, for the report."""
-        return self.files[0].facts
 
     def batches(self, progress: Progress) -> Iterator[Batch]:
         """Read the files from their beginning; raises what reading them raises."""
         users = Ids()
-        for batch in chained(self.files, progress):
+        for batch in self.chained(progress):
             known = len(users)
             numbers, first = np.unique(users.number(batch.rows.column("user_id")), return_index=True)
             chosen = np.sort(first[numbers >= known])

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dssm_core.canonical import InputTable
-from dssm_core.derived_file import DerivedFile, Unfolded, UnfoldedFile, chained, entries_of
+from dssm_core.derived_file import DerivedFile, FilesInOne, Unfolded, UnfoldedFile, entries_of
 from dssm_core.errors import UserError
 from dssm_core.ids import Ids
-from dssm_core.input_files import BY_LOOKING, Batch, InputFile, Progress, TextFile, TextOptions, head
+from dssm_core.input_files import BY_LOOKING, Batch, Progress, TextFile, TextOptions, head
 from dssm_core.times import us_clock
 
 FOLDERS: tuple[dict[str, tuple[str, ...]], ...] = ({"exposures": ("behaviors.tsv",), "articles": ("news.tsv",)},)
@@ -115,34 +115,23 @@ def _reasons(rows: int, parents: np.ndarray, labelled: np.ndarray) -> dict[int, 
 
 
 @dataclass(frozen=True)
-class _EarliestFile:
+class _EarliestFile(FilesInOne):
     """Each user's earliest impression in some logs, of those that have a time and labels.
 
     `until` is the first midnight of the logs, as a text like `time`. Rows are not counted here: the log itself is.
     """
 
-    files: tuple[InputFile, ...]
     names: tuple[str, ...] = (*_NAMES["exposures"], "until")
-
-    @property
-    def path(self) -> Path:
-        """The first of the files that are read."""
-        return self.files[0].path
-
-    @property
-    def facts(self) -> dict:
-        """What was found out about the first file, for the report."""
-        return self.files[0].facts
 
     def batches(self, progress: Progress) -> Iterator[Batch]:
         """Read the files twice: to know the earliest impressions, and to hand them on."""
         earliest, done = _Earliest(), 0
-        for batch in chained(self.files, progress, 0, 2):
+        for batch in self.chained(progress, 0, 2):
             earliest.add(batch.rows)
         places = earliest.places()
         if not len(places):
             return
-        for batch in chained(self.files, progress, 1, 2):
+        for batch in self.chained(progress, 1, 2):
             chosen = pa.array(np.isin(np.arange(done, done + len(batch.rows)), places))
             done += len(batch.rows)
             rows = batch.rows.filter(chosen)

@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from dssm_core import derived_file
-from dssm_core.derived_file import DerivedFile, Unfolded, UnfoldedFile, chained, entries_of
+from dssm_core.derived_file import DerivedFile, FilesInOne, Unfolded, UnfoldedFile, entries_of
 from dssm_core.input_files import TextFile
 
 
@@ -60,6 +60,6 @@ def test_progress_over_chained_files_is_that_of_the_first_file_s_size(tmp_path):
     files = [text_file(tmp_path / name, text) for name, text in (("f", "1,a\n"), ("g", "1,a\n2,b\n3,c\n"))]
     done = []
     for turn in (0, 1):
-        assert sum(len(batch.rows) for batch in chained(files, done.append, turn, 2)) == 4
+        assert sum(len(batch.rows) for batch in FilesInOne(files, ("a",)).chained(done.append, turn, 2)) == 4
     assert done == sorted(done)
     assert done[-1] == files[0].path.stat().st_size
