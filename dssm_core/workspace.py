@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from dssm_core.dataset import Dataset, Exposures
 from dssm_core.errors import Damaged, UserError
-from dssm_core.exposure_writer import MAIN_COLUMNS, exposures_written
+from dssm_core.exposure_writer import MAIN_COLUMNS
 from dssm_core.manifest import MANIFEST, check_whole, checked, read_manifest, write_manifest
 from dssm_core.stored_files import delete_folder, is_there, make_folder, read_json, whole_folder, write_json, written
 
@@ -66,10 +66,6 @@ class Workspace:
     def dataset_folder(self, dataset_id: str) -> Path:
         """The folder of a dataset; a UserError names an id that is not there and lists those that are."""
         return self._find("datasets", dataset_id)
-
-    def new_dataset_folder(self, dataset_id: str) -> Path:
-        """Make and return the folder of a dataset to be."""
-        return make_folder(self.home / "datasets" / dataset_id)
 
     def whole_dataset_folder(self, dataset_id: str) -> AbstractContextManager[Path]:
         """A hidden folder to fill, which becomes the dataset's if the body succeeds; else it is removed."""
@@ -154,15 +150,6 @@ def _folders(parent: Path) -> list[Path]:
         return []
     except OSError as error:
         raise UserError(f"cannot look into {parent}: {error.strerror}; choose another --home or $DSSM_HOME") from None
-
-
-def save_dataset(folder: Path, dataset: Dataset) -> None:
-    """Write a dataset's tables, report and manifest into its folder."""
-    with exposures_written(folder / EXPOSURES) as writer:
-        writer.write(dataset.exposures)
-    profiles = (pa.Table.from_pandas(table, preserve_index=False) for table in (dataset.users, dataset.articles))
-    facts = {"name": dataset.name, "format": dataset.format, "timezone": dataset.timezone}
-    finish_dataset(folder, *profiles, dataset.report, **facts, exposures=writer.rows, clicks=writer.clicks)
 
 
 def finish_dataset(folder: Path, users: pa.Table, articles: pa.Table, report: dict, **facts: Any) -> None:

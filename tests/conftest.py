@@ -10,7 +10,8 @@ from dssm_core.dataset import Dataset, Exposures
 from dssm_core.pipeline import carry_out
 from dssm_core.presets import find_preset
 from dssm_core.runs import EventLog, Run, describe_run
-from dssm_core.workspace import Workspace, save_dataset
+from dssm_core.workspace import Workspace
+from tests.datasets import save_dataset
 
 QUICK = (
     "train.epochs=2",
@@ -85,7 +86,7 @@ def tasteful_dataset() -> Dataset:
 def trained(tasteful_dataset, tmp_path_factory):
     """A workspace with the tasteful dataset ("tasty") and a finished in-batch run of it, with its baselines."""
     workspace = Workspace(tmp_path_factory.mktemp("trained"), bundled=None)
-    save_dataset(workspace.new_dataset_folder("tasty"), tasteful_dataset)
+    save_dataset(workspace, "tasty", tasteful_dataset)
     config = with_settings(find_preset("in_batch").config, QUICK)
     folder = workspace.new_run_folder("taught")
     describe_run(folder, "tasty", config, "taught", "in_batch")

@@ -11,8 +11,9 @@ from dssm_core.dataset_export import FORMS, export_dataset, read_again
 from dssm_core.errors import UserError
 from dssm_core.ingest import ingest
 from dssm_core.input_files import TextOptions
-from dssm_core.workspace import Workspace, load_dataset, save_dataset
+from dssm_core.workspace import Workspace, load_dataset
 from tests.conftest import HOUR, MONDAY, make_dataset
+from tests.datasets import save_dataset
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def test_a_dataset_comes_back_from_its_export(tmp_path, workspace, tasteful_data
 def test_the_command_line_exports_a_dataset_and_says_how_to_read_it_again(tmp_path, workspace, capsys, form):
     articles = {"a": {"ctime": MONDAY - HOUR, "cate": "体育"}}
     dataset = make_dataset([("u", "a", MONDAY, 1), ("v", "b", MONDAY + 1, 0)], articles)
-    save_dataset(workspace.new_dataset_folder("mine"), dataset)
+    save_dataset(workspace, "mine", dataset)
     home = ["--home", str(workspace.home), "--json"]
     assert main(["export", "mine", "--to", str(tmp_path / "out"), "--format", form, *home]) == 0
     files = {table: tmp_path / "out" / f"{table}.{form}" for table in ("exposures", "users", "articles")}

@@ -10,8 +10,9 @@ from dssm_core.config import with_settings
 from dssm_core.pipeline import carry_out
 from dssm_core.presets import find_preset
 from dssm_core.runs import EventLog, Run, describe_run
-from dssm_core.workspace import Workspace, save_dataset
+from dssm_core.workspace import Workspace
 from tests.conftest import QUICK
+from tests.datasets import save_dataset
 from tests.real_runs import measured
 
 LAYERS = ("tower.hidden=[8]", "tower.embedding_dim=4")
@@ -31,7 +32,7 @@ PRESETS = {
 @pytest.fixture(scope="module")
 def workspace(tasteful_dataset, tmp_path_factory):
     workspace = Workspace(tmp_path_factory.mktemp("resumed"), bundled=None)
-    save_dataset(workspace.new_dataset_folder("tasty"), tasteful_dataset)
+    save_dataset(workspace, "tasty", tasteful_dataset)
     return workspace
 
 

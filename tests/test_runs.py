@@ -29,8 +29,9 @@ from dssm_core.runs import (
     write_status,
 )
 from dssm_core.stored_files import read_json, write_json
-from dssm_core.workspace import Workspace, save_dataset
+from dssm_core.workspace import Workspace
 from tests.conftest import QUICK
+from tests.datasets import save_dataset
 from tests.real_runs import wait, wait_for_event
 
 LONG = ("train.epochs=1000", "train.batch_size=2")
@@ -39,7 +40,7 @@ LONG = ("train.epochs=1000", "train.batch_size=2")
 @pytest.fixture(scope="module")
 def workspace(tasteful_dataset, tmp_path_factory):
     workspace = Workspace(tmp_path_factory.mktemp("runs"), bundled=None)
-    save_dataset(workspace.new_dataset_folder("tasty"), tasteful_dataset)
+    save_dataset(workspace, "tasty", tasteful_dataset)
     return workspace
 
 

@@ -15,8 +15,9 @@ from dssm_core.presets import find_preset
 from dssm_core.processes import held_lock, process_number
 from dssm_core.runs import Run, cancel_run, describe_run, list_runs, resume_run, start_run
 from dssm_core.stored_files import read_json, write_json
-from dssm_core.workspace import Workspace, save_dataset
+from dssm_core.workspace import Workspace
 from tests.conftest import QUICK
+from tests.datasets import save_dataset
 from tests.real_runs import log, wait, wait_for_event, wait_until_gone
 
 YEARS = 10 * 365 * 86_400
@@ -53,7 +54,7 @@ def child_begins_with(tmp_path, monkeypatch):
 
 def made(home, dataset):
     workspace = Workspace(home, bundled=None)
-    save_dataset(workspace.new_dataset_folder("tasty"), dataset)
+    save_dataset(workspace, "tasty", dataset)
     return workspace
 
 

@@ -24,8 +24,9 @@ from dssm_core.sweeps import (
     with_budget,
 )
 from dssm_core.train_counts import TrainCounts
-from dssm_core.workspace import Workspace, save_dataset
+from dssm_core.workspace import Workspace
 from tests.conftest import QUICK
+from tests.datasets import save_dataset
 from tests.real_runs import wait_until_gone
 
 SETTINGS = [setting for setting in QUICK if not setting.startswith("train.epochs")]
@@ -34,7 +35,7 @@ SETTINGS = [setting for setting in QUICK if not setting.startswith("train.epochs
 @pytest.fixture
 def workspace(tasteful_dataset, tmp_path):
     workspace = Workspace(tmp_path, bundled=None)
-    save_dataset(workspace.new_dataset_folder("tasty"), tasteful_dataset)
+    save_dataset(workspace, "tasty", tasteful_dataset)
     return workspace
 
 

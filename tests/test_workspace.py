@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from dssm_core.errors import UserError
-from dssm_core.workspace import Workspace, load_dataset, save_dataset
+from dssm_core.workspace import Workspace, load_dataset
+from tests.datasets import save_dataset
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def workspace(tmp_path):
 
 
 def test_a_dataset_comes_back_as_it_was_saved(workspace, tasteful_dataset):
-    save_dataset(workspace.new_dataset_folder("d1"), tasteful_dataset)
+    save_dataset(workspace, "d1", tasteful_dataset)
     loaded = load_dataset(workspace, "d1")
     pd.testing.assert_frame_equal(loaded.users, tasteful_dataset.users)
     pd.testing.assert_frame_equal(loaded.articles, tasteful_dataset.articles)
@@ -26,15 +27,14 @@ def test_a_dataset_comes_back_as_it_was_saved(workspace, tasteful_dataset):
 
 
 def test_the_manifest_holds_the_digest_of_every_file(workspace, tasteful_dataset):
-    folder = workspace.new_dataset_folder("d1")
-    save_dataset(folder, tasteful_dataset)
+    folder = save_dataset(workspace, "d1", tasteful_dataset)
     manifest = json.loads((folder / "manifest.json").read_text())
     assert set(manifest["files"]) == {"exposures.parquet", "users.parquet", "articles.parquet", "report.json"}
     assert all(len(entry["sha256"]) == 64 for entry in manifest["files"].values())
 
 
 def test_a_dataset_without_manifest_is_not_listed_and_not_loaded(workspace):
-    workspace.new_dataset_folder("half")
+    (workspace.home / "datasets" / "half").mkdir(parents=True)
     assert workspace.datasets() == []
     assert set(workspace.damaged_datasets()) == {"half"}
     with pytest.raises(UserError, match=r"half is damaged: manifest\.json is missing; delete it and ingest"):
@@ -49,7 +49,7 @@ def test_an_unknown_id_is_named_and_never_leaves_the_workspace(workspace, wanted
 
 def test_bundled_datasets_are_read_through_and_cannot_be_deleted(tmp_path, tasteful_dataset):
     bundled = Workspace(tmp_path / "bundled", bundled=None)
-    save_dataset(bundled.new_dataset_folder("demo"), tasteful_dataset)
+    save_dataset(bundled, "demo", tasteful_dataset)
     workspace = Workspace(tmp_path / "home", bundled=bundled.home)
     assert workspace.datasets()[0]["bundled"]
     with pytest.raises(UserError, match="ships with the project"):
@@ -58,7 +58,7 @@ def test_bundled_datasets_are_read_through_and_cannot_be_deleted(tmp_path, taste
 
 
 def test_a_deleted_dataset_is_gone(workspace, tasteful_dataset):
-    save_dataset(workspace.new_dataset_folder("d1"), tasteful_dataset)
+    save_dataset(workspace, "d1", tasteful_dataset)
     workspace.delete_dataset("d1")
     assert workspace.datasets() == []
     assert list((workspace.home / "datasets").iterdir()) == []

@@ -15,8 +15,9 @@ from dssm_core.pipeline import carry_out
 from dssm_core.runs import describe_run, open_run, write_status
 from dssm_core.split import make_split
 from dssm_core.stored_files import read_json, write_json
-from dssm_core.workspace import Workspace, save_dataset
+from dssm_core.workspace import Workspace
 from tests.conftest import HOUR, MONDAY, make_dataset
+from tests.datasets import write_dataset
 
 SCRIPTS = (
     "<script>window.__pwned=1</script>mk{i}",
@@ -117,7 +118,7 @@ def workspace(home: Path, some: list[str]) -> Workspace:
     with space.whole_dataset_folder(DATASET) as folder:
         rows = {"table": "exposures", "line": range(len(some)), "reason": "bad time", "text": some}
         pd.DataFrame(rows).to_parquet(folder / "set_aside.parquet")
-        save_dataset(folder, dataset)
+        write_dataset(folder, dataset)
     config = Config(model="popular", split={"train_days": 2}, eval={"k": [5, 20], "bootstrap": 100})
     describe_run(space.new_run_folder("popular-first"), DATASET, config, some[1], "popular")
     carry_out(space, open_run(space, "popular-first"), lambda event: None)

@@ -11,9 +11,10 @@ from dssm_core.presets import find_preset
 from dssm_core.processes import process_number
 from dssm_core.runs import cancel_run, start_run
 from dssm_core.sweeps import cancel_sweep, start_sweep
-from dssm_core.workspace import Workspace, save_dataset
+from dssm_core.workspace import Workspace
 from tests.campaigns.size import cases
 from tests.conftest import QUICK
+from tests.datasets import save_dataset
 from tests.real_runs import session, wait, wait_until_gone
 
 EVERY_NTH_IS_A_SWEEP = 5
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 @pytest.fixture(scope="module")
 def workspace(tasteful_dataset, tmp_path_factory):
     workspace = Workspace(tmp_path_factory.mktemp("cancels"), bundled=None)
-    save_dataset(workspace.new_dataset_folder("tasty"), tasteful_dataset)
+    save_dataset(workspace, "tasty", tasteful_dataset)
     return workspace
 
 

@@ -11,9 +11,10 @@ from dssm_core.config import with_settings
 from dssm_core.presets import find_preset
 from dssm_core.processes import process_number
 from dssm_core.runs import ACTIVE, resume_run, start_run
-from dssm_core.workspace import Workspace, save_dataset
+from dssm_core.workspace import Workspace
 from tests.campaigns.size import cases
 from tests.conftest import QUICK
+from tests.datasets import save_dataset
 from tests.real_runs import log, lost_epochs, measured, wait, wait_for_event, wait_until_gone
 
 KILLS_A_RUN = 5
@@ -30,7 +31,7 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def workspace(tasteful_dataset, tmp_path_factory):
     workspace = Workspace(tmp_path_factory.mktemp("kills"), bundled=None)
-    save_dataset(workspace.new_dataset_folder("tasty"), tasteful_dataset)
+    save_dataset(workspace, "tasty", tasteful_dataset)
     return workspace
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from dssm_core.runs import cancel_run, list_runs
-from dssm_core.workspace import Workspace, new_id, save_dataset
+from dssm_core.workspace import Workspace, new_id
 from tests.campaigns.size import cases
 from tests.conftest import make_dataset
+from tests.datasets import save_dataset
 from tests.real_runs import wait
 
 RACERS, PROCESSES = 20, 2
@@ -43,7 +44,7 @@ for line in sys.stdin:
 def workspace(tmp_path):
     workspace = Workspace(tmp_path, bundled=None)
     rows = [(f"u{i % 7}", f"a{i % 5}", None, i % 2) for i in range(50)]
-    save_dataset(workspace.new_dataset_folder("tiny"), make_dataset(rows))
+    save_dataset(workspace, "tiny", make_dataset(rows))
     return workspace
 
 
