@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dssm_core.canonical import CANONICAL, REQUIRED
+from dssm_core.cleaning import ClickRule
 from dssm_core.errors import UserError
 from dssm_core.guessing import guess_columns, suggest_rule
 from dssm_core.input_files import TextOptions, first_rows, open_file
@@ -114,7 +116,7 @@ def _mapping(workspace: Workspace, table: str, preview: Preview) -> SavedMapping
     click = ""
     if table == "exposures":
         click = _rule_form(saved.click if saved else _suggested_rule(preview, guesses), signature)
-    _tell_others(table, preview.names, columns)
+    _tell_others(table, preview.names, {*columns, *columns.values(), *_ruled(click)})
     return SavedMapping(columns, click)
 
 
@@ -182,10 +184,16 @@ def _rule_form(suggested: str, signature: str) -> str:
     ).strip()
 
 
-def _tell_others(table: str, names: tuple[str, ...], columns: Mapping[str, str]) -> None:
-    """What becomes of the columns that no choice names: a log's are not kept, others are attributes."""
-    used = {"", *columns, *columns.values()}
-    others = [name for name in names if name not in used]
+def _ruled(click: str) -> set[str]:
+    """The columns that a click rule looks at; none for one that cannot be read, which ingest refuses."""
+    with suppress(UserError):
+        return {part.column for part in ClickRule.parse(click).comparisons}
+    return set()
+
+
+def _tell_others(table: str, names: tuple[str, ...], used: set[str]) -> None:
+    """What becomes of the columns that are not `used`: a log's are not kept, others are attributes."""
+    others = [name for name in names if name and name not in used]
     if others:
         more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
         told = "Not kept" if table == "exposures" else "Attributes too"

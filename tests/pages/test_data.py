@@ -322,3 +322,11 @@ def test_after_an_error_neither_the_bar_nor_its_button_stays(open_page, tmp_path
     _press(at, "Read the files")
     assert "holds no rows" in _said(at.error[0])
     assert "Cancel" not in [button.label for button in at.button]
+
+
+def test_a_column_that_the_click_rule_looks_at_is_not_said_to_be_left_out(open_page, tmp_path, logs):
+    rows = "".join(f"{i % 5},{i % 7},{1 + i % 5},x\n" for i in range(80))
+    (logs / "log.csv").write_text(f"userId,movieId,rating,mood\n{rows}")
+    at = _with_source(open_page("pages/data.py", tmp_path), "Files on this machine")
+    at.selectbox(key="path exposures").set_value("log.csv").run()
+    assert "Not kept: mood." in _said_any(at.caption)
