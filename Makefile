@@ -23,9 +23,9 @@ format: .venv/.installed-dev
 fuzz: .venv/.installed-dev
 	DSSM_FUZZ=full $(PYTHON_IN) -m pytest -n 2 --dist loadfile tests/campaigns
 
-# Side-by-side timings; each prints ratios.
-bench: .venv/.installed
-	for script in benchmarks/*.py; do $(PYTHON_IN) $$script || exit 1; done
+# Side-by-side timings: benchmarks/results.md, results.json and two growth charts.
+bench: .venv/.installed-dev
+	$(PYTHON_IN) -m benchmarks
 
 # Rebuild the demo that ships in assets/.
 demo: .venv/.installed

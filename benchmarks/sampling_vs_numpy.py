@@ -41,7 +41,7 @@ def main() -> None:
             rng.choice(counts.exposed.of(user))
         return PLAIN_USERS * (K + 1) / (time.perf_counter() - started)
 
-    print_ratio("sampling_vs_numpy", ours, theirs, rounds=5)
+    print_ratio("sampling_vs_numpy", ours, theirs)
 
 
 if __name__ == "__main__":

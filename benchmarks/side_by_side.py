@@ -1,11 +1,11 @@
 """What the timings share: ratios of two sides measured in turn, and a log at the scale of the Yidian sample."""
 
-import json
 import statistics
 from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks.goals import print_figure, rounded
 from dssm_core.clicks import UserArticles
 from dssm_core.features import Features, Field, Side
 from dssm_core.train_counts import TrainCounts
@@ -13,19 +13,21 @@ from dssm_core.train_counts import TrainCounts
 USERS, CLICKS = 50_000, 600_000
 
 
-def print_ratio(name: str, ours: Callable[[], float], theirs: Callable[[], float], rounds: int) -> None:
-    """Call both sides in turn, `rounds` times each, and print ours ÷ theirs as one JSON line. Each returns a rate."""
+ROUNDS = 5
+
+
+def print_ratio(
+    name: str, ours: Callable[[], float], theirs: Callable[[], float], rounds: int = ROUNDS, **details: object
+) -> None:
+    """Call both sides in turn, `rounds` times each, and print ours ÷ theirs as a figure. Each returns a rate."""
     pairs = [(ours(), theirs()) for _ in range(rounds)]
-    ratios = [one / other for one, other in pairs]
-    result = {
-        "name": name,
-        "ratio": round(statistics.median(ratios), 2),
-        "least": round(min(ratios), 2),
-        "most": round(max(ratios), 2),
-        "ours_per_second": round(statistics.median(one for one, _ in pairs)),
-        "theirs_per_second": round(statistics.median(other for _, other in pairs)),
-    }
-    print(json.dumps(result))
+    print_figure(
+        name,
+        [one / other for one, other in pairs],
+        ours_per_second=rounded(statistics.median(one for one, _ in pairs)),
+        theirs_per_second=rounded(statistics.median(other for _, other in pairs)),
+        **details,
+    )
 
 
 def large_counts(articles: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, TrainCounts]:

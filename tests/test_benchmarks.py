@@ -1,0 +1,69 @@
+"""`make bench`: what the scripts tell is kept in results.json and results.md, also where one of them fails."""
+
+import json
+
+import pytest
+
+from benchmarks.__main__ import run_all
+from benchmarks.goals import GOALS, print_figure
+from benchmarks.report import KEPT, results_md, write_report
+
+FIGURE = {"name": "idle_mb", "value": 300, "unit": "MB", "low": 290, "high": 310, "goal": "< 350", "met": True}
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Writes a script into a folder of its own; returns its path."""
+
+    def write(name, *lines):
+        path = tmp_path / f"{name}.py"
+        path.write_text("\n".join(lines))
+        return path
+
+    return write
+
+
+def test_a_script_that_fails_does_not_lose_the_figures_of_the_others(script, tmp_path, capsys):
+    scripts = [
+        script("before", f"print({json.dumps(FIGURE)!r})"),
+        script("broken", f"print({json.dumps(FIGURE | {'name': 'first_paint_s'})!r})", "raise SystemExit('no')"),
+        script("after", "print('a word beside')", f"print({json.dumps(FIGURE | {'name': 'ann_build_s'})!r})"),
+    ]
+    lines, failed = run_all(scripts, str(tmp_path))
+    write_report(lines, failed, tmp_path)
+    assert failed == ["broken"]
+    assert "broken failed" in capsys.readouterr().err
+    kept = json.loads((tmp_path / "results.json").read_text())
+    assert [figure["name"] for figure in kept] == ["ann_build_s", "first_paint_s", "idle_mb"]
+    page = (tmp_path / "results.md").read_text()
+    assert "**Failed**: broken" in page
+    assert "**Not measured**: training_vs_deepmatch" in page
+
+
+def test_a_figure_is_kept_as_it_was_printed(capsys, tmp_path):
+    print_figure("sampling_vs_numpy", [2100.4, 1900.2, 2500.7], ours_per_second=123456)
+    line = json.loads(capsys.readouterr().out)
+    write_report([line], [], tmp_path)
+    (kept,) = json.loads((tmp_path / "results.json").read_text())
+    assert tuple(kept) == KEPT
+    assert kept == {
+        "name": "sampling_vs_numpy",
+        "value": 2100,
+        "unit": "x",
+        "low": 1900,
+        "high": 2501,
+        "goal": ">= 2000",
+        "met": True,
+    }
+    page = (tmp_path / "results.md").read_text()
+    assert "| `sampling_vs_numpy` | draws of funrec_mix" in page
+    assert "ours_per_second 123,456" in page
+
+
+def test_a_goal_that_is_missed_is_told():
+    assert "| < 350 | **no** |" in results_md([FIGURE | {"value": 400, "met": False}], [])
+
+
+@pytest.mark.parametrize(("name", "value", "met"), [("idle_mb", 350, False), ("exact_vs_faiss", 1.0, True)])
+def test_under_is_below_and_at_least_is_not_less(name, value, met):
+    assert GOALS[name].met(value) == met
