@@ -40,6 +40,7 @@ _CLICKED = pa.array(["1", "1.0", "true", "True", "TRUE"])
 _NOT_CLICKED = pa.array(["0", "0.0", "false", "False", "FALSE"])
 _INTEGER = r"^-?([0-9]{1,18}|[0-8][0-9]{18}|9[01][0-9]{17})$"  # in 64 bits, whatever the last digits
 _NUMBER = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
+_OFFSET_BYTES = 4  # of a text in an array of strings
 _PROBABILITY = r"[^:,]+:[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?"
 
 
@@ -79,17 +80,34 @@ def to_integers(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
     `12.0`, as a table that once held gaps writes it, is 12; no value goes through a float.
     """
+    plain = _mask(pc.and_(pc.ascii_is_decimal(texts), pc.less_equal(pc.binary_length(texts), 18)))
+    if plain.all():
+        return texts.cast(pa.int64()).to_numpy(), plain
+    values, ok = _plain_integers(texts, plain), plain.copy()
+    values[~plain], ok[~plain] = _other_integers(texts.filter(pa.array(~plain)))
+    return values, ok
+
+
+def _plain_integers(texts: pa.Array, plain: np.ndarray) -> np.ndarray:
+    """The integers of the texts where `plain` holds; no text is copied to leave out the others."""
+    _, offsets, data = texts.buffers()
+    offsets = offsets.slice(_OFFSET_BYTES * texts.offset)
+    others_null = pa.StringArray.from_buffers(len(texts), offsets, data, pa.array(plain).buffers()[1])
+    return others_null.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False, writable=True)
+
+
+def _other_integers(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """As `to_integers`, of any texts."""
+    texts = pc.replace_substring_regex(texts, r"\.0+$", "")
     whole = pc.match_substring_regex(texts, _INTEGER)
-    if not pc.all(whole).as_py():
-        texts = pc.replace_substring_regex(texts, r"\.0+$", "")
-        whole = pc.match_substring_regex(texts, _INTEGER)
     return pc.if_else(whole, texts, "0").cast(pa.int64()).to_numpy(), _mask(whole)
 
 
 def to_optional_integers(texts: pa.Array) -> np.ndarray:
     """The integers in `texts`, -1 where there is none: (n,) int64."""
-    values, ok = to_integers(texts)
-    return np.where(ok, values, NO_VALUE)
+    distinct = texts.dictionary_encode()
+    values, ok = to_integers(distinct.dictionary)
+    return np.where(ok, values, NO_VALUE)[distinct.indices.to_numpy()]
 
 
 def to_numbers(texts: pa.Array) -> np.ndarray:
@@ -101,8 +119,10 @@ def to_numbers(texts: pa.Array) -> np.ndarray:
 
 def to_clicks(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """Whether each text says clicked (1, true), and whether it says anything (0, 1, true, false): two (n,) bool."""
-    clicked = _mask(pc.is_in(texts, _CLICKED))
-    return clicked, clicked | _mask(pc.is_in(texts, _NOT_CLICKED))
+    distinct = texts.dictionary_encode()
+    clicked = _mask(pc.is_in(distinct.dictionary, _CLICKED))
+    known, rows = clicked | _mask(pc.is_in(distinct.dictionary, _NOT_CLICKED)), distinct.indices.to_numpy()
+    return clicked[rows], known[rows]
 
 
 def most_probable(texts: pa.Array) -> pa.Array:

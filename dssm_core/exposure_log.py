@@ -22,9 +22,10 @@ from dssm_core.ingest_plan import Plan
 from dssm_core.input_files import Batch
 from dssm_core.line_set import LineSet
 from dssm_core.meter import Meter
+from dssm_core.ordering import stable_order
 from dssm_core.profiles import Profiles
 from dssm_core.set_aside import SetAside
-from dssm_core.spill import Spill
+from dssm_core.spill import Columns, Spill
 from dssm_core.times import TimeColumn
 
 OPTIONAL_NUMBERS = ("expo_position", "duration", "net_status", "flush_nums")
@@ -61,12 +62,13 @@ class ExposureLog:
     def exposures(self, meter: Meter) -> Iterator[Exposures]:
         """The accepted rows without duplicates, sorted by user, time and place in the input, piece by piece."""
         repeated_lines = [LineSet(last) for last in self._last_lines]
-        for columns in meter.sorting(self._spill.groups(), self._kept):
-            repeated = duplicates(columns["user"], columns["article"], columns.get("time"), columns["click"])
-            files, lines = columns.pop("file")[repeated], columns.pop("line")[repeated]
+        for group in meter.sorting(self._spill.groups(), self._kept):
+            columns = _sorted(group)
+            files, lines = columns.pop("file"), columns.pop("line")
+            repeated = _repeated(columns)
             for number, found in enumerate(repeated_lines):
-                found.add(lines[files == number])
-            yield _sorted({name: values[~repeated] for name, values in columns.items()})
+                found.add(lines[repeated & (files == number)])
+            yield _exposures({name: values[~repeated] for name, values in columns.items()})
         for number, found in enumerate(repeated_lines):
             self._set_duplicates_aside(number, found, meter)
 
@@ -85,8 +87,10 @@ class ExposureLog:
         if self._has_split:
             values["split"], ok = self._splits(number, columns)
             verdicts.reject(~ok, "bad split")
-        if "expo_time" in columns and len(self._ctimes) > 1:
-            verdicts.reject(self._too_early(columns["article_id"], values["time"]), "created after exposure")
+        values["user"] = self._users.find(columns["user_id"])
+        values["article"] = self._articles.find(columns["article_id"])
+        if "expo_time" in columns:
+            verdicts.reject(self._too_early(values["article"], values["time"]), "created after exposure")
         for name in self._numbers:
             values[name] = (
                 to_optional_integers(columns[name]) if name in columns else np.full(len(batch.lines), NO_VALUE)
@@ -119,15 +123,17 @@ class ExposureLog:
         found = pc.fill_null(pc.index_in(columns["split"], pa.array(SPLITS)), -1).to_numpy()
         return found.astype(np.int8), found >= 0
 
-    def _too_early(self, articles: pa.Array, time: np.ndarray) -> np.ndarray:
-        rows = self._articles.find(articles)
-        known = rows < len(self._ctimes)
-        return self._ctimes[np.where(known, rows, 0)] > time
+    def _too_early(self, article: np.ndarray, time: np.ndarray) -> np.ndarray:
+        return self._ctimes[np.where(article < len(self._ctimes), article, 0)] > time
 
-    def _keep(self, columns: dict[str, pa.Array], values: dict[str, np.ndarray], accepted: np.ndarray) -> None:
+    def _keep(self, columns: dict[str, pa.Array], values: Columns, accepted: np.ndarray) -> None:
         kept = {name: array[accepted] for name, array in values.items()}
-        kept["user"] = self._users.number(columns["user_id"].filter(pa.array(accepted)))
-        kept["article"] = self._articles.number(columns["article_id"].filter(pa.array(accepted)))
+        for ids, numbers, name in (
+            (self._users, kept["user"], "user_id"),
+            (self._articles, kept["article"], "article_id"),
+        ):
+            unmet = np.flatnonzero(accepted)[numbers == 0]
+            numbers[numbers == 0] = ids.number(columns[name].take(pa.array(unmet)))
         self._kept += len(kept["user"])
         self._spill.add(kept)
 
@@ -139,9 +145,26 @@ class ExposureLog:
             self._set_aside.add("exposures", reasons, batch.lines[chosen], batch.texts(chosen))
 
 
-def _sorted(columns: dict[str, np.ndarray]) -> Exposures:
-    order = np.lexsort([columns[name] for name in ("time", "user") if name in columns])
-    columns = {name: values[order] for name, values in columns.items()}
+def _sorted(columns: Columns) -> Columns:
+    order = stable_order(*_keys(columns))
+    return {name: values[order] for name, values in columns.items()}
+
+
+def _repeated(columns: Columns) -> np.ndarray:
+    """Whether each of some sorted rows is a duplicate: only those beside one of the same user and time may be."""
+    like_next = np.logical_and.reduce([values[1:] == values[:-1] for values in _keys(columns)])
+    suspects = np.flatnonzero(np.append(like_next, False) | np.append(False, like_next))
+    user, article, time, click = (columns[name][suspects] if name in columns else None for name in MAIN_COLUMNS)
+    repeated = np.zeros(len(columns["user"]), dtype=bool)
+    repeated[suspects] = duplicates(user, article, time, click)
+    return repeated
+
+
+def _keys(columns: Columns) -> list[np.ndarray]:
+    return [columns[name] for name in ("user", "time") if name in columns]
+
+
+def _exposures(columns: Columns) -> Exposures:
     main = {name: columns.pop(name, None) for name in MAIN_COLUMNS}
     if "split" in columns:
         columns["split"] = np.array(SPLITS, dtype=object)[columns["split"]]

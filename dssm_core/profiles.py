@@ -54,7 +54,7 @@ class Profiles:
 
     def whole(self) -> pa.Table:
         """The whole table: the unknown row, the profiles, and rows of unknowns for the ids that only the log knows."""
-        columns = {self._key: pa.array(list(self.ids), pa.string())}
+        columns = {self._key: self.ids.texts.cast(pa.string())}
         for name, chunks in self._columns.items():
             missing = pa.scalar(_MISSING.get((self.table, name), UNKNOWN))
             unprofiled = len(self.ids) - 1 - sum(map(len, chunks))

@@ -10,6 +10,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from dssm_core.ordering import stable_order
+
 ROWS = 1 << 19
 """How many rows are held in memory at once, while they come and when they are read back."""
 
@@ -60,7 +62,7 @@ class Spill:
     def _write(self) -> None:
         pending, self._pending = self._pending, []
         users = np.concatenate([chunk["user"] for chunk in pending])
-        by_user, begins = np.argsort(users, kind="stable"), {}
+        by_user, begins = stable_order(users), {}
         for name in list(pending[0]):
             values = np.concatenate([chunk.pop(name) for chunk in pending])[by_user]
             self._dtypes[name], begins[name] = values.dtype, self._file.tell()

@@ -139,22 +139,36 @@ def _read(texts: pa.Array, unit: str, timezone: str) -> _Times:
         read = _CLOCKS[unit](distinct.dictionary, timezone).take(distinct.indices.to_numpy())
     else:
         no = np.zeros(len(texts), dtype=bool)
-        read = _Times(*_whole_numbers(_plain_numbers(texts), unit), no, no, no)
+        read = _Times(*_numbers(texts, unit), no, no, no)
     ok = read.ok & (read.times > 0) & (read.times <= _LAST_TIME)
     return _Times(np.where(ok, read.times, NO_TIME), ok, read.zoneless, read.repeated, read.skipped)
 
 
-def _whole_numbers(texts: pa.Array, unit: str) -> tuple[np.ndarray, np.ndarray]:
-    values, ok = to_integers(texts)
+def _numbers(texts: pa.Array, unit: str) -> tuple[np.ndarray, np.ndarray]:
+    """The times that numbers of a unit say, (n,) int64 milliseconds, and whether each text is one, (n,) bool."""
+    values, whole = to_integers(texts)
+    times, ok = _in_milliseconds(values, whole, unit)
+    if not whole.all():
+        times[~whole], ok[~whole] = _other_numbers(_plain_numbers(texts.filter(pa.array(~whole))), unit)
+    return times, ok
+
+
+def _in_milliseconds(values: np.ndarray, ok: np.ndarray, unit: str) -> tuple[np.ndarray, np.ndarray]:
     first, end = TIME_UNITS[unit]
     ok = ok & (values >= first) & (values < end)
-    if unit != "seconds":
-        return values // (TIME_UNITS[unit][0] // TIME_UNITS["milliseconds"][0]), ok
-    times = np.where(ok, values, 0) * 1000
+    if unit == "seconds":
+        return np.where(ok, values, 0) * 1000, ok
+    return values // (first // TIME_UNITS["milliseconds"][0]), ok
+
+
+def _other_numbers(texts: pa.Array, unit: str) -> tuple[np.ndarray, np.ndarray]:
+    """As `_numbers`, of texts without exponents: these may be whole numbers, and of seconds those with decimals."""
+    times, ok = _in_milliseconds(*to_integers(texts), unit)
     decimal = matches(texts, _DECIMAL) & ~ok
-    if decimal.any():
+    if unit == "seconds" and decimal.any():
         times[decimal] = _milliseconds(texts.filter(pa.array(decimal)))
-    return times, ok | decimal
+        ok |= decimal
+    return times, ok
 
 
 def _milliseconds(texts: pa.Array) -> np.ndarray:
