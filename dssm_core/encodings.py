@@ -109,12 +109,13 @@ class EncodingCheck:
         """Lines that might be GB18030, in a file with more Chinese than letters of two bytes."""
         found = np.zeros(len(lines), bool)
         codes = np.frombuffer(lines.data, np.uint8)
-        pairs = (codes - np.uint8(0xC2)) < 0x1E
-        self._chinese += np.count_nonzero((codes - np.uint8(0xE4)) < 6) - np.count_nonzero(pairs)
+        high = codes[codes >= 0x80]
+        self._chinese += np.count_nonzero((high - np.uint8(0xE4)) < 6) - np.count_nonzero(high - np.uint8(0xC2) < 0x1E)
         if self._chinese < 0:
             return found
-        pairs[1:] &= codes[:-1] < 0x80
-        for i in np.unique(lines.which(np.flatnonzero(pairs))):
+        pairs = np.flatnonzero(codes - np.uint8(0xC2) < 0x1E)
+        begins_run = (pairs == 0) | (codes[pairs - 1] < 0x80)
+        for i in np.unique(lines.which(pairs[begins_run])):
             kind = doubt(lines[i])
             found[i] = kind == "strong" or (kind == "weak" and self._known_mixed())
         return found

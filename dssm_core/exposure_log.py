@@ -52,12 +52,13 @@ class ExposureLog:
         table = self._plan.clicks[number]
         if "expo_time" in table.columns:
             self.times.append(self._plan.time_column(table, "expo_time"))
-        for batch in meter.batches(table):
-            self._set_aside.add_unread("exposures", batch)
-            if len(batch.lines):
-                columns = {name: batch.rows.column(column) for name, column in table.columns.items()}
-                self._add(number, batch, columns)
-                self._last_lines[number] = max(self._last_lines[number], int(batch.lines.max()))
+        with meter.batches(table) as batches:
+            for batch in batches:
+                self._set_aside.add_unread("exposures", batch)
+                if len(batch.lines):
+                    columns = {name: batch.rows.column(column) for name, column in table.columns.items()}
+                    self._add(number, batch, columns)
+                    self._last_lines[number] = max(self._last_lines[number], int(batch.lines.max()))
 
     def exposures(self, meter: Meter) -> Iterator[Exposures]:
         """The accepted rows without duplicates, sorted by user, time and place in the input, piece by piece."""
@@ -139,10 +140,13 @@ class ExposureLog:
 
     def _set_duplicates_aside(self, number: int, repeated: LineSet, meter: Meter) -> None:
         """Duplicates are known only once all rows are: their texts are read from the file again."""
-        for batch in meter.batches(self._plan.clicks[number], again=True) if repeated else ():
-            chosen = repeated.contains(batch.lines)
-            reasons = np.full(int(chosen.sum()), "duplicate")
-            self._set_aside.add("exposures", reasons, batch.lines[chosen], batch.texts(chosen))
+        if not repeated:
+            return
+        with meter.batches(self._plan.clicks[number], again=True) as batches:
+            for batch in batches:
+                chosen = repeated.contains(batch.lines)
+                reasons = np.full(int(chosen.sum()), "duplicate")
+                self._set_aside.add("exposures", reasons, batch.lines[chosen], batch.texts(chosen))
 
 
 def _sorted(columns: Columns) -> Columns:

@@ -14,6 +14,10 @@ MAIN_COLUMNS = ("user", "article", "time", "click")
 """The columns of the file that are no extras; `time` is left out where a log has none."""
 
 
+_UNLIKE = ("article", "time", "click")
+"""Columns that Parquet would make a dictionary of in vain: their values hardly repeat, or are a bit each."""
+
+
 class ExposureWriter:
     """Writes exposures, piece by piece, and counts them and their clicks."""
 
@@ -26,10 +30,14 @@ class ExposureWriter:
         """Append exposures; all have the columns of the first."""
         main = {name: getattr(exposures, name) for name in MAIN_COLUMNS}
         table = pa.table({name: values for name, values in main.items() if values is not None} | exposures.extra)
-        self._writer = self._writer or pa.parquet.ParquetWriter(self._path, table.schema, compression="zstd")
+        self._writer = self._writer or self._opened(table.schema)
         self._writer.write_table(table)
         self.rows += len(exposures)
         self.clicks += int(exposures.click.sum())
+
+    def _opened(self, schema: pa.Schema) -> pa.parquet.ParquetWriter:
+        repeating = [name for name in schema.names if name not in _UNLIKE]
+        return pa.parquet.ParquetWriter(self._path, schema, compression="zstd", use_dictionary=repeating)
 
     def close(self) -> None:
         """Write what a Parquet file ends with."""

@@ -1,10 +1,12 @@
 """How far an ingest is."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from dssm_core.canonical import InputTable
 from dssm_core.ingest_plan import Plan
 from dssm_core.input_files import Batch
+from dssm_core.read_ahead import read_ahead
 from dssm_core.spill import Columns
 
 Progress = Callable[[int, int], None]
@@ -26,11 +28,24 @@ class Meter:
         self._before = 0.0
         self._progress = progress or (lambda done, total: None)
 
-    def batches(self, table: InputTable, again: bool = False) -> Iterator[Batch]:
-        """The batches of one file, measured; `again`: as it is read for the second time."""
-        cost = _AGAIN if again else 1
-        yield from table.file.batches(lambda done: self._tell(done * cost))
-        self._pass(_size(table) * cost)
+    @contextmanager
+    def batches(self, table: InputTable, again: bool = False) -> Iterator[Iterator[Batch]]:
+        """Yield the batches of one file, measured, and read ahead; `again`: as it is read for the second time."""
+
+        def read(put: Callable[[tuple[int | None, Batch | None]], None]) -> None:
+            for batch in table.file.batches(lambda done: put((done, None))):
+                put((None, batch))
+
+        with read_ahead(read) as told:
+            yield self._told(told, _AGAIN if again else 1)
+        self._pass(_size(table) * (_AGAIN if again else 1))
+
+    def _told(self, read: Iterator[tuple[int | None, Batch | None]], cost: float) -> Iterator[Batch]:
+        for done, batch in read:
+            if batch is None:
+                self._tell(done * cost)
+            else:
+                yield batch
 
     def sorting(self, groups: Iterable[Columns], rows: int) -> Iterator[Columns]:
         """Groups of rows of a log, `rows` in all, measured."""

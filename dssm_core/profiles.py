@@ -41,10 +41,11 @@ class Profiles:
         self._columns = {name: [] for name in table.columns if name != self._key} | self._columns
         if "ctime" in table.columns and self.table == "articles":
             self.times.append(self._plan.time_column(table, "ctime"))
-        for batch in meter.batches(table):
-            self._set_aside.add_unread(self.table, batch)
-            if len(batch.lines):
-                self._add(batch, {name: batch.rows.column(column) for name, column in table.columns.items()})
+        with meter.batches(table) as batches:
+            for batch in batches:
+                self._set_aside.add_unread(self.table, batch)
+                if len(batch.lines):
+                    self._add(batch, {name: batch.rows.column(column) for name, column in table.columns.items()})
         self._profiled = len(self.ids)
 
     def ctimes(self) -> np.ndarray:

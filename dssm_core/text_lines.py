@@ -30,12 +30,12 @@ class Lines:
     def cut(cls, data: bytes, numbers: np.ndarray | None = None, first: int = 1) -> "Lines":
         """Cut some bytes at their line ends; `numbers` of the lines, or of the first of them."""
         codes = np.frombuffer(data, np.uint8)
-        stops = np.flatnonzero(codes == _LF)
+        ends = stops = np.flatnonzero(codes == _LF)
         if b"\r" in data:
-            after = np.append(codes[1:], 0)
-            stops = np.flatnonzero((codes == _LF) | ((codes == _CR) & (after != _LF)))
+            is_alone = np.append(codes[1:], 0) != _LF
+            stops = np.flatnonzero((codes == _LF) | ((codes == _CR) & is_alone))
+            ends = stops - ((codes[stops] == _LF) & (stops > 0) & (codes[stops - 1] == _CR))
         starts = np.concatenate([[0], stops + 1])
-        ends = stops - ((codes[stops] == _LF) & (stops > starts[:-1]) & (codes[stops - 1] == _CR))
         if starts[-1] == len(data):
             starts = starts[:-1]
         else:
