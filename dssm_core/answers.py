@@ -12,8 +12,11 @@ from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.evaluation import Evaluation, evaluate, save_evaluation
 from dssm_core.export import read_vectors
+from dssm_core.free_memory import free_bytes
 from dssm_core.indexes import INDEXES, describe_index
 from dssm_core.manifest import checked, holds, write_manifest
+from dssm_core.memory_bound import check_fits
+from dssm_core.memory_need import need_of_evaluation
 from dssm_core.misses import reasons_at
 from dssm_core.popularity import seen_clicks
 from dssm_core.recommender import Recommender
@@ -32,7 +35,7 @@ def evaluate_run(workspace: Workspace, run: Run, config: Config) -> Evaluation:
         raise UserError(
             f"run {run.id} is the baseline {config.model}, which has no vectors to index: leave --index out"
         )
-    dataset, split, recommender = _reopen(workspace, run, config)
+    dataset, split, recommender = _reopen(workspace, run, config, load_dataset(workspace, run.dataset))
     evaluation = evaluate(recommender, dataset, split, config)
     if not isinstance(recommender, VectorRecommender):
         return evaluation
@@ -105,7 +108,7 @@ def _rank(click) -> int | None:
 
 def _measured(workspace: Workspace, run: Run, dataset: Dataset, user: int, k: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Recall list and held-out clicks of one user, as a run's files have them, for lists of at least `k`."""
-    _, split, recommender = _reopen(workspace, run, run.config, dataset)
+    _, split, recommender = _reopen(workspace, run, run.config, dataset, users=1)
     length = min(max(k, *run.config.eval.k), len(split.pool))
     config = run.config.model_copy(update={"eval": run.config.eval.model_copy(update={"k": [length]})})
     rows = split.test[dataset.exposures.user[split.test] == user]
@@ -118,15 +121,19 @@ def _measured(workspace: Workspace, run: Run, dataset: Dataset, user: int, k: in
 
 
 def _reopen(
-    workspace: Workspace, run: Run, config: Config, dataset: Dataset | None = None
+    workspace: Workspace, run: Run, config: Config, dataset: Dataset, users: int | None = None
 ) -> tuple[Dataset, Split, Recommender]:
-    """The dataset, split and recommender of a finished run, its index built as `config` says."""
+    """The dataset, split and recommender of a finished run, its index built as `config` says.
+
+    `users`: how many it is to be asked for; None: all that are evaluated. A UserError where memory is short of that.
+    """
     if not run.finished:
         raise UserError(f"run {run.id} is {run.state().state}: wait until it is finished, or train again")
-    dataset = dataset or load_dataset(workspace, run.dataset)
     split = make_split(dataset, config.split, config.pool)
     if config.model != "two_tower":
         return dataset, split, BASELINES[config.model](dataset, split, config, np.random.default_rng(config.seed))
+    counts = len(dataset.users), len(split.pool), users or len(dataset.users)
+    check_fits(config, lambda turned: need_of_evaluation(turned, *counts), free_bytes(), "measuring the run")
     (_, user_vectors), (pool, pool_vectors) = read_vectors(run, "users"), read_vectors(run, "articles")
     seen = seen_clicks(dataset, split) if config.pool.remove_seen else None
     index = INDEXES[config.index.kind](pool_vectors, config.index)

@@ -23,9 +23,9 @@ EASE_ARTICLES = 20_000
 """Largest catalogue for `ease`: its matrix of article pairs takes 1.6 GB at this size."""
 _EASE_L2 = 300.0
 _SHRINK = 10.0
-_NEIGHBOURS = 200
+NEIGHBOURS = 200
 _DAY = 86_400_000
-_PAIRS_PER_BLOCK = 10_000_000
+PAIRS_PER_BLOCK = 10_000_000
 _UNSCORED = np.float32(-1_000_000)
 """Articles without a score follow all others, at `_UNSCORED` less their place in `order`: whole numbers below 2²⁴,
 which float32 holds exactly, so that they keep their order."""
@@ -181,8 +181,7 @@ def popular(dataset: Dataset, split: Split, config: Config, rng: np.random.Gener
 def recent_popular(dataset: Dataset, split: Split, config: Config, rng: np.random.Generator) -> Recommender:
     """Most clicks in the last 24 h of train first (the score is their number), then as `popular`."""
     exposures = dataset.exposures
-    if exposures.time is None:
-        raise UserError("recent_popular needs the time of each exposure, which this log does not have: use popular")
+    _check_times(dataset)
     rows = split.train[exposures.click[split.train]]
     times = exposures.time[rows]
     end = split.cutoff if split.cutoff is not None else times.max(initial=0) + 1
@@ -207,11 +206,7 @@ def ease(dataset: Dataset, split: Split, config: Config, rng: np.random.Generato
 
     A UserError where more than 20,000 articles have train clicks.
     """
-    clicked = np.count_nonzero(Popularity.in_train(dataset, split).clicks)
-    if clicked > EASE_ARTICLES:
-        raise UserError(
-            f"ease takes up to {EASE_ARTICLES:,} articles with train clicks, this dataset has {clicked:,}: use item_knn"
-        )
+    _check_catalogue(np.count_nonzero(Popularity.in_train(dataset, split).clicks))
     return _linear(dataset, split, config, lambda clicks: ease_weights(clicks, _EASE_L2))
 
 
@@ -223,6 +218,26 @@ BASELINES: dict[str, Baseline] = {
     "ease": ease,
 }
 """Builders by name: (dataset, split, config, rng) → a Recommender over `split.pool`."""
+
+
+def check_baseline(baseline: str, dataset: Dataset, clicked: int) -> None:
+    """Raise the UserError of a baseline that a log cannot supply. `clicked`: how many articles have train clicks."""
+    if baseline == "recent_popular":
+        _check_times(dataset)
+    if baseline == "ease":
+        _check_catalogue(clicked)
+
+
+def _check_times(dataset: Dataset) -> None:
+    if dataset.exposures.time is None:
+        raise UserError("recent_popular needs the time of each exposure, which this log does not have: use popular")
+
+
+def _check_catalogue(clicked: int) -> None:
+    if clicked > EASE_ARTICLES:
+        raise UserError(
+            f"ease takes up to {EASE_ARTICLES:,} articles with train clicks, this dataset has {clicked:,}: use item_knn"
+        )
 
 
 def _seen(dataset: Dataset, split: Split, config: Config) -> UserArticles | None:
@@ -270,13 +285,13 @@ def _article_blocks(clicks: sparse.csr_array, by_article: sparse.csr_array) -> I
     first = 0
     while first < len(pairs):
         done = pairs[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(pairs, done + _PAIRS_PER_BLOCK, side="right")))
+        last = max(first + 1, int(np.searchsorted(pairs, done + PAIRS_PER_BLOCK, side="right")))
         yield slice(first, last)
         first = last
 
 
 def _nearest_of_block(together: sparse.csr_array, block: slice, counts: np.ndarray) -> sparse.csr_array:
-    """The shrunk cosines of a block of articles (rows) to all, the highest `_NEIGHBOURS` of each row kept."""
+    """The shrunk cosines of a block of articles (rows) to all, the highest `NEIGHBOURS` of each row kept."""
     rows, columns = together.tocoo().coords
     other = rows + block.start != columns
     rows, columns, shared = rows[other], columns[other], together.data[other]
@@ -284,7 +299,7 @@ def _nearest_of_block(together: sparse.csr_array, block: slice, counts: np.ndarr
     order = np.lexsort((columns, -cosines, rows))
     sorted_rows = rows[order]
     place = np.arange(len(order)) - np.searchsorted(sorted_rows, sorted_rows)
-    kept = order[place < _NEIGHBOURS]
+    kept = order[place < NEIGHBOURS]
     return sparse.csr_array((cosines[kept], (rows[kept], columns[kept])), shape=together.shape, dtype=np.float32)
 
 

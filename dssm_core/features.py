@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dssm_core.cleaning import to_numbers
-from dssm_core.config import FeaturesConfig
+from dssm_core.config import Config, FeaturesConfig
 from dssm_core.dataset import UNKNOWN, Dataset
 from dssm_core.errors import UserError, unknown_name
 from dssm_core.key_words import parse_key_words
@@ -22,6 +22,7 @@ MAX_VALUES = 6
 MAX_SCALED = 5
 """Scaled numbers are clipped to ± this many standard deviations."""
 
+_LONGEST_TITLES = 1000
 _PADDING = 0
 _TOO_LARGE = 1e100  # to be squared
 _KEY_WORDS = "key_words"
@@ -77,6 +78,28 @@ class Features:
     articles: Side
 
 
+@dataclass(frozen=True)
+class SideSize:
+    """How large a side is: `rows` of the dataset's table, each of `slots` columns in `fields` fields, and `listed` rows
+    of the embedding table, beside those that the title, where there is one, is `hashed` to."""
+
+    rows: int
+    fields: int
+    slots: int
+    listed: int
+    hashed: bool = False
+
+    @classmethod
+    def of(cls, side: Side) -> "SideSize":
+        """That of a side that is made."""
+        hashed = sum(field.unlisted for field in side.fields if field.name == "title")
+        return cls(len(side.slots), len(side.fields), sum(side.widths), side.table_rows - hashed, hashed > 0)
+
+
+NO_FEATURES = (SideSize(0, 0, 0, 0), SideSize(0, 0, 0, 0))
+"""Of a baseline, which has no towers."""
+
+
 class _Coded(NamedTuple):
     """One field before it has its place in the table: `codes` and `weights` (rows, width), codes from 0."""
 
@@ -84,6 +107,13 @@ class _Coded(NamedTuple):
     unlisted: int
     codes: np.ndarray
     weights: np.ndarray
+
+
+def seen_features(config: Config) -> FeaturesConfig:
+    """What the tower sees: DeepMatch's takes single categories only."""
+    if config.tower.kind == "deepmatch":
+        return config.features.model_copy(update={"title": False, "key_words": False})
+    return config.features
 
 
 def check_features(dataset: Dataset, config: FeaturesConfig) -> None:
@@ -115,6 +145,55 @@ def make_features(dataset: Dataset, split: Split, config: FeaturesConfig) -> Fea
     """
     check_features(dataset, config)
     return Features(_users(dataset, split, config), _articles(dataset, split, config))
+
+
+def side_sizes(
+    dataset: Dataset, config: FeaturesConfig, users_in_train: int, articles_in_train: int
+) -> tuple[SideSize, SideSize]:
+    """How large users and articles will be, in a fraction of the time of `make_features`.
+
+    Attribute values and key words count that are rare or never in train, so that fewer rows may be listed in the end.
+    """
+    return _users_size(dataset, config, users_in_train), _articles_size(dataset, config, articles_in_train)
+
+
+def _users_size(dataset: Dataset, config: FeaturesConfig, in_train: int) -> SideSize:
+    numbers = [name for name in config.dense if name in dataset.user_attributes]
+    names = _chosen(config.user_attributes, dataset.user_attributes, config.dense, "user")
+    fields = [(1, in_train)] * config.user_id + [(1, 0)] * len(numbers)
+    fields += [(1, pc.count_distinct(_texts(dataset.users[name])).as_py()) for name in names]
+    return _side_size(dataset.users, fields)
+
+
+def _articles_size(dataset: Dataset, config: FeaturesConfig, in_train: int) -> SideSize:
+    title, key_words = (_wanted(dataset, name, getattr(config, name)) for name in ("title", _KEY_WORDS))
+    numbers = [name for name in config.dense if name in dataset.article_attributes]
+    taken = [*config.dense, *([_KEY_WORDS] if key_words else [])]
+    names = _chosen(config.article_attributes, dataset.article_attributes, taken, "article")
+    fields = [(1, in_train)] * config.article_id + [(1, 0)] * len(numbers)
+    fields += [_values_size(*_several(_texts(dataset.articles[name]).unique())) for name in names]
+    if title:
+        fields.append((_title_width(_column(dataset, "title")), 0))
+    if key_words:
+        fields.append(_values_size(*parse_key_words(_column(dataset, _KEY_WORDS))))
+    return _side_size(dataset.articles, fields, title)
+
+
+def _side_size(table: pd.DataFrame, fields: list[tuple[int, int]], hashed: bool = False) -> SideSize:
+    """Of a side whose fields take so many slots and values each; one row more is each field's "unknown"."""
+    listed = len(fields) + sum(values for _, values in fields)
+    return SideSize(len(table), len(fields), sum(slots for slots, _ in fields), _PADDING + 1 + listed, hashed)
+
+
+def _values_size(rows: np.ndarray, values: pa.StringArray, weights: np.ndarray) -> tuple[int, int]:
+    """The most values of a row, and how many there are, of values as `_categories` takes them."""
+    return int(np.bincount(rows, minlength=1).max()), pc.count_distinct(values).as_py()
+
+
+def _title_width(titles: pa.StringArray) -> int:
+    """The most n-grams of a title, found among the longest."""
+    longest = pc.select_k_unstable(pc.utf8_length(titles), _LONGEST_TITLES, [("", "descending")])
+    return title_ngrams(titles.take(longest), 1)[0].shape[1]
 
 
 def _users(dataset: Dataset, split: Split, config: FeaturesConfig) -> Side:

@@ -10,9 +10,12 @@ import numpy as np
 from dssm_core.config import Config, IndexConfig, with_settings
 from dssm_core.errors import Damaged, UserError
 from dssm_core.export import read_vectors
+from dssm_core.free_memory import free_bytes
 from dssm_core.indexes import INDEXES, Index, compare_with_exact
 from dssm_core.intervals import bootstrap_means
 from dssm_core.manifest import read_sealed, write_sealed
+from dssm_core.memory_bound import check_fits
+from dssm_core.memory_need import need_of_evaluation
 from dssm_core.popularity import seen_clicks
 from dssm_core.retrieval import VectorRecommender
 from dssm_core.runs import Run
@@ -102,6 +105,7 @@ class _Bench:
         self._config, self._k = run.config, k
         dataset = load_dataset(workspace, run.dataset)
         split = make_split(dataset, run.config.split, run.config.pool)
+        _check_memory(run.config, len(dataset.users), len(split.pool), k)
         (_, self._user_vectors), (self._pool, self._vectors) = (read_vectors(run, side) for side in _SIDES)
         self._seen = seen_clicks(dataset, split) if run.config.pool.remove_seen else None
         self._n_articles = len(dataset.articles)
@@ -149,6 +153,15 @@ class _Bench:
         listed = lists.users.astype(np.int64)[:, None] * self._n_articles + lists.articles
         found = np.isin(self._clicks, listed[lists.articles > 0])
         return np.bincount(self._owner, found, len(self._users)) / np.bincount(self._owner, minlength=len(self._users))
+
+
+def _check_memory(config: Config, users: int, pool: int, k: int) -> None:
+    """A UserError where the setting that takes most does not fit into memory."""
+    asked = config.model_copy(update={"eval": config.eval.model_copy(update={"k": [k], "users": _USERS})})
+    configs = [with_settings(asked, settings) for settings in SETTINGS]
+    needs = [need_of_evaluation(config, users, pool, users) for config in configs]
+    most = max(range(len(needs)), key=lambda place: needs[place].bytes)
+    check_fits(configs[most], lambda turned: needs[most], free_bytes(), "measuring the indexes")
 
 
 _SIDES = ("users", "articles")

@@ -11,29 +11,33 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from dssm_core.baselines import BASELINES
+from dssm_core.baselines import BASELINES, check_baseline
 from dssm_core.checkpoint import Checkpoint, forget_checkpoints
 from dssm_core.comparable import baseline_run_id
-from dssm_core.config import Config, FeaturesConfig
+from dssm_core.config import Config
 from dssm_core.dataset import Dataset
 from dssm_core.earlier import earlier_run, first_stage, needs_earlier
 from dssm_core.errors import UserError
 from dssm_core.evaluation import evaluate, save_evaluation
 from dssm_core.false_negatives import FalseNegatives
-from dssm_core.features import make_features
+from dssm_core.features import SideSize, make_features, seen_features
+from dssm_core.free_memory import free_bytes, held_bytes
 from dssm_core.health import health
 from dssm_core.indexes import INDEXES, describe_index
 from dssm_core.manifest import write_manifest
+from dssm_core.memory_bound import check_fits
+from dssm_core.memory_need import Scale, need_of_baseline, need_of_run
 from dssm_core.mining import EarlierRun
 from dssm_core.negatives import make_strategy
 from dssm_core.popularity import later_clicks, seen_clicks
-from dssm_core.readiness import check_negatives
+from dssm_core.readiness import Counted, check_negatives
 from dssm_core.recommender import Recommender
 from dssm_core.retrieval import VectorRecommender
 from dssm_core.runs import Run, describe_run, write_status
-from dssm_core.split import Split, make_split
+from dssm_core.split import Split
 from dssm_core.stored_files import written
-from dssm_core.train_counts import TrainCounts, count_train
+from dssm_core.strategy import Strategy
+from dssm_core.train_counts import TrainCounts
 from dssm_core.training import Learner, Trained, train
 from dssm_core.training_data import TrainingData
 from dssm_core.workspace import Workspace, load_dataset
@@ -46,11 +50,14 @@ def carry_out(workspace: Workspace, run: Run, report: Callable[[dict], None]) ->
     stages.begin("load")
     dataset = load_dataset(workspace, run.dataset)
     stages.begin("split")
-    split = make_split(dataset, config.split, config.pool)
-    # what a config asks of a log that it does not have is refused before anything slow
-    model = _TwoTowerJob(workspace, run, dataset, split, stages) if config.model == "two_tower" else None
+    counted = Counted(dataset)
+    split = counted.split(config)
+    # what a config asks of a log or a machine that does not have it is refused before anything slow
+    model = _TwoTowerJob(workspace, run, counted, stages) if config.model == "two_tower" else None
+    if not model:
+        _check_memory(config, counted.scale(config), None)
     stages.begin("baselines")
-    _baselines(workspace, run, dataset, split, stages)
+    _baselines(workspace, run, counted, stages)
     if model:
         recommender, facts = model.carry_out()
         _evaluate_and_save(run, recommender, dataset, split, facts, stages, model.false_negatives)
@@ -62,19 +69,20 @@ def carry_out(workspace: Workspace, run: Run, report: Callable[[dict], None]) ->
 class _TwoTowerJob:
     """features → negatives → train → embed → index of one run; made of a config that its dataset can supply."""
 
-    def __init__(self, workspace: Workspace, run: Run, dataset: Dataset, split: Split, stages: "_Stages"):
+    def __init__(self, workspace: Workspace, run: Run, counted: Counted, stages: "_Stages"):
         self._run, self._config, self._stages = run, run.config, stages
-        self._dataset, self._split = dataset, split
+        self._dataset, self._split = dataset, split = counted.dataset, counted.split(run.config)
         stages.begin("features")
-        self._features = make_features(dataset, split, _seen_features(self._config))
+        self._features = make_features(dataset, split, seen_features(self._config))
         stages.begin("negatives")
-        counts = count_train(dataset, split)
+        counts = counted.counts(self._config)
+        strategy = check_negatives(workspace, run.dataset, self._config, counts)
+        sides = SideSize.of(self._features.users), SideSize.of(self._features.articles)
+        _check_memory(self._config, Scale.of(dataset, split, counts, *sides), strategy)
         if needs_earlier(self._config):
             counts = replace(counts, earlier=earlier_run(workspace, run.dataset, self._config, counts.clicked))
         self._data = TrainingData.of(dataset, split, counts)
         self._first = first_stage(self._config, len(counts.pool))
-        if self._first:
-            check_negatives(workspace, run.dataset, self._config, counts)
         # DeepMatch draws where nobody can watch
         watched = self._config.tower.kind != "deepmatch"
         self.false_negatives = FalseNegatives(later_clicks(dataset, split), counts.clicked) if watched else None
@@ -119,11 +127,9 @@ class _TwoTowerJob:
         self._learner = _learner(self._features, self._data, self._config, self.false_negatives)
 
 
-def _seen_features(config: Config) -> FeaturesConfig:
-    """What the tower sees: DeepMatch's takes single categories only."""
-    if config.tower.kind == "deepmatch":
-        return config.features.model_copy(update={"title": False, "key_words": False})
-    return config.features
+def _check_memory(config: Config, scale: Scale, strategy: Strategy | None) -> None:
+    """It was asked before the run was started; while it waited its turn, others may have taken what was free."""
+    check_fits(config, lambda turned: need_of_run(turned, scale, strategy), free_bytes(given_back=held_bytes()))
 
 
 def _part(report: Callable[[dict], None], part: int, learner: Learner) -> Callable[[dict], None]:
@@ -207,16 +213,16 @@ def _evaluate_and_save(
     forget_checkpoints(run.folder)
 
 
-def _baselines(workspace: Workspace, run: Run, dataset: Dataset, split: Split, stages: "_Stages") -> None:
+def _baselines(workspace: Workspace, run: Run, counted: Counted, stages: "_Stages") -> None:
     """Add the runs of the baselines that are not there yet; of runs at once, one computes them and the others wait."""
     with (workspace.home / "runs" / ".baselines").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for baseline in BASELINES:
-            _baseline(workspace, run, baseline, dataset, split, stages)
+            _baseline(workspace, run, baseline, counted, stages)
 
 
-def _baseline(workspace: Workspace, run: Run, baseline: str, dataset: Dataset, split: Split, stages: "_Stages") -> None:
-    """Add a baseline's run beside this one, unless it is there or cannot be computed for this dataset."""
+def _baseline(workspace: Workspace, run: Run, baseline: str, counted: Counted, stages: "_Stages") -> None:
+    """Add a baseline's run beside this one, unless it is there or cannot be computed, which is told."""
     run_id = baseline_run_id(baseline, run.dataset, run.config)
     if any(folder.name == run_id for folder in workspace.run_folders()):
         return
@@ -225,16 +231,29 @@ def _baseline(workspace: Workspace, run: Run, baseline: str, dataset: Dataset, s
     own = _Stages(lambda event: None)
     own.begin("train")
     try:
-        recommender = BASELINES[baseline](dataset, split, config, np.random.default_rng(config.seed))
+        recommender = _computed(config, counted)
         with workspace.whole_run_folder(run_id) as folder:
             describe_run(folder, run.dataset, config, baseline, baseline)
-            _evaluate_and_save(Run(folder), recommender, dataset, split, {}, own)
+            _evaluate_and_save(Run(folder), recommender, counted.dataset, counted.split(config), {}, own)
     except UserError as error:
-        print(f"baseline {baseline} is left out: {error}")
-    except Exception:
+        _leave_out(baseline, str(error), stages)
+    except Exception as error:
         # a run does not fail for what it is compared with
-        print(f"baseline {baseline} is left out:")
+        _leave_out(baseline, f"unexpected {type(error).__name__} (log.txt has the details)", stages)
         traceback.print_exc()
+
+
+def _computed(config: Config, counted: Counted) -> Recommender:
+    """The baseline that a config names, if there is memory for it."""
+    dataset, scale = counted.dataset, counted.scale(config)
+    check_baseline(config.model, dataset, scale.clicked)
+    check_fits(config, lambda turned: need_of_baseline(turned, scale), free_bytes(), f"the baseline {config.model}")
+    return BASELINES[config.model](dataset, counted.split(config), config, np.random.default_rng(config.seed))
+
+
+def _leave_out(baseline: str, reason: str, stages: "_Stages") -> None:
+    print(f"baseline {baseline} is left out: {reason}")
+    stages.report({"type": "note", "note": f"The baseline {baseline} is left out: {reason}"})
 
 
 @dataclass

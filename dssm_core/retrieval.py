@@ -10,7 +10,7 @@ from dssm_core.clicks import UserArticles
 from dssm_core.indexes import Index
 from dssm_core.recommender import RecallLists
 
-_BLOCK_BYTES = 200_000_000
+BLOCK_BYTES = 200_000_000
 """What one block of users' scores may take; a copy or a mask of it comes on top."""
 
 ScoreBlock = Callable[[np.ndarray], np.ndarray]
@@ -19,7 +19,7 @@ ScoreBlock = Callable[[np.ndarray], np.ndarray]
 
 def block_length(width: int) -> int:
     """Users per block such that their float32 scores over `width` articles stay within the memory bound."""
-    return max(1, _BLOCK_BYTES // (4 * max(width, 1)))
+    return max(1, BLOCK_BYTES // (4 * max(width, 1)))
 
 
 def positions_in(pool: np.ndarray, n_articles: int) -> np.ndarray:

@@ -15,14 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from dssm_core.config import Config, flatten, unflatten, with_settings
 from dssm_core.earlier import first_stage
 from dssm_core.errors import Damaged, UserError
+from dssm_core.free_memory import in_words
 from dssm_core.presets import find_preset
 from dssm_core.processes import ask_to_stop, held_lock, is_locked, is_stopping, start_process, stop_process
-from dssm_core.readiness import check
+from dssm_core.readiness import Counted, check_counted, room
 from dssm_core.runs import ACTIVE, LATEST, Run, RunState, Status, cancel_run, one_at_a_time, write_status
-from dssm_core.split import make_split
 from dssm_core.stored_files import check_own, is_there, read_as, write_json
 from dssm_core.subsampling import keep_probability
-from dssm_core.train_counts import TrainCounts, count_train
+from dssm_core.train_counts import TrainCounts
 from dssm_core.workspace import Workspace, load_dataset, new_id
 
 DEFAULT_EPOCHS = 16
@@ -78,8 +78,8 @@ class Sweep:
 
     @property
     def planned(self) -> list[dict]:
-        """One dict a run: preset, seed, config (dotted keys), positives (that it sees) and run: its id, "" before its
-        turn."""
+        """One dict a run: preset, seed, config (dotted keys), positives (that it sees), bytes (of memory that it needs)
+        and run: its id, "" before its turn."""
         started = self._started()
         planned = [plan.model_dump() for plan in self._described.planned]
         return [{**plan, "run": started.get(str(place), "")} for place, plan in enumerate(planned)]
@@ -159,6 +159,7 @@ class _Planned(BaseModel):
     seed: int
     config: dict[str, Any]
     positives: int | None
+    bytes: float = 0.0
 
 
 class _Description(BaseModel):
@@ -203,10 +204,11 @@ def start_sweep(
     `new_id`; of several starts with the same id the first starts the sweep and all return it. A UserError names a
     preset that the dataset cannot supply, before anything is started.
     """
-    for value, what in ((seeds, "seeds"), (jobs, "jobs"), (positives or 1, "positives")):
+    for value, what in ((seeds, "seeds"), (jobs, "jobs"), (1 if positives is None else positives, "positives")):
         if value < 1:
             raise UserError(f"bad value {value} for {what}: it must be 1 or more")
     planned, budget = plan(workspace, dataset_id, presets, seeds, settings or [], positives)
+    _check_jobs(planned, jobs, room(workspace))
     described = {"dataset": dataset_id, "name": name, "presets": presets, "seeds": seeds, "settings": settings or []}
     described |= {"positives": budget, "jobs": jobs, "created": time.time(), "planned": planned}
     sweep_id = sweep_id or new_id()
@@ -263,26 +265,43 @@ def plan(
     """The runs of a sweep as `Sweep.planned` has them, seed by seed, and how many positives each is to see."""
     if not presets:
         raise UserError("a sweep needs at least one preset: `presets` lists them")
-    dataset = load_dataset(workspace, dataset_id)
     configs = {preset: with_settings(find_preset(preset).config, settings) for preset in presets}
-    first = next(iter(configs.values()))
-    counts = count_train(dataset, make_split(dataset, first.split, first.pool))
+    counted = Counted(load_dataset(workspace, dataset_id))
+    counts = counted.counts(next(iter(configs.values())))
     budget = positives or DEFAULT_EPOCHS * int(counts.clicks.sum())
     budgeted = {}
     for preset, config in configs.items():
         try:
-            check(workspace, dataset, config)
-            budgeted[preset] = with_budget(config, counts, budget)
+            need = check_counted(workspace, counted, config)
+            budgeted[preset] = (*with_budget(config, counts, budget), need.bytes)
         except UserError as error:
             raise UserError(f"preset {preset}: {error}") from None
     planned = [
-        {"preset": preset, "seed": seed, "config": {**flatten(config), "seed": seed}, "positives": seen}
+        {
+            "preset": preset,
+            "seed": seed,
+            "config": {**flatten(config), "seed": seed},
+            "positives": seen,
+            "bytes": needed,
+        }
         for seed in range(seeds)
-        for preset, (config, seen) in budgeted.items()
+        for preset, (config, seen, needed) in budgeted.items()
         # a baseline is the same for every seed
         if config.model == "two_tower" or not seed
     ]
     return planned, budget
+
+
+def _check_jobs(planned: list[dict], jobs: int, free: int) -> None:
+    """A UserError where as many of the planned runs as are at work at once do not fit into memory together."""
+    largest = sorted((row["bytes"] for row in planned), reverse=True)
+    if sum(largest[:jobs]) <= free:
+        return
+    fitting = next(fewer for fewer in range(jobs, 0, -1) if fewer == 1 or sum(largest[:fewer]) <= free)
+    raise UserError(
+        f"{jobs} runs at work at once need about {in_words(sum(largest[:jobs]))} of memory, and {in_words(free)} are "
+        f"free: let {fitting} be at work at once"
+    )
 
 
 def with_budget(config: Config, counts: TrainCounts, positives: int) -> tuple[Config, int | None]:

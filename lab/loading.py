@@ -9,14 +9,16 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from dssm_core import leakage, runs, workspace
+from dssm_core import leakage, readiness, runs, workspace
 from dssm_core.comparable import comparison_key
 from dssm_core.config import Config, flatten
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.export import Vectors, read_vectors
 from dssm_core.manifest import MANIFEST
+from dssm_core.memory_bound import Need
 from dssm_core.readers import Readers
+from dssm_core.readiness import Counted
 from dssm_core.runs import Run
 from dssm_core.split import Split, make_split
 from dssm_core.stored_files import is_there
@@ -34,6 +36,12 @@ def dataset(space: Workspace, dataset_id: str) -> Dataset:
 def split(data: Dataset, space: Workspace, config: Config) -> Split:
     """The dataset cut as a run's config says."""
     return _split(stamp(space.dataset_folder(data.id)), split_key(config), data, config)
+
+
+def need(data: Dataset, space: Workspace, config: Config) -> Need:
+    """What a run of a config will hold in memory; a UserError where the log cannot supply it."""
+    key = stamp(space.dataset_folder(data.id))
+    return _need(key, config.model_dump_json(), space, _counted(key, split_key(config), data), config)
 
 
 def guards(data: Dataset, space: Workspace, config: Config) -> list[leakage.Guard]:
@@ -136,6 +144,16 @@ def stamp(folder: Path) -> str:
     """A text that changes with a dataset's or run's files: what a cache of something read from them is keyed on."""
     manifest = folder / MANIFEST
     return f"{folder} {manifest.lstat().st_mtime_ns if is_there(manifest) else 0}"
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _counted(stamp: str, split_key: str, _data: Dataset) -> Counted:
+    return Counted(_data)
+
+
+@st.cache_data(max_entries=64, show_spinner="Estimating the memory …")
+def _need(stamp: str, config_key: str, _space: Workspace, _counted: Counted, _config: Config) -> Need:
+    return readiness.need(_space, _counted, _config)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the dataset …")

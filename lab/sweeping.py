@@ -4,6 +4,7 @@ import streamlit as st
 
 from dssm_core.errors import UserError
 from dssm_core.presets import PRESETS
+from dssm_core.readiness import room
 from dssm_core.runs import ACTIVE
 from dssm_core.sweeps import Sweep, cancel_sweep, delete_sweep, list_sweeps, plan, resume_sweep, start_sweep
 from dssm_core.workspace import Workspace
@@ -58,18 +59,20 @@ def _tell_plan(workspace, dataset_id, presets, seeds, settings, positives) -> No
     """What the sweep will be, or why the log cannot supply it."""
     key = (loading.stamp(workspace.dataset_folder(dataset_id)), tuple(presets), seeds, tuple(settings), positives)
     try:
-        runs, budget = _plan(key, workspace, dataset_id)
+        runs, budget, needed = _plan(key, workspace, dataset_id)
     except UserError as error:
         frame.complain(error)
         return
-    st.text(f"{words.counted(runs, 'run')}, each seeing about {budget:,} positives.")
+    memory = words.memory(needed, room(workspace))
+    st.text(f"{words.counted(runs, 'run')}, each seeing about {budget:,} positives. {memory}, for the largest of them.")
 
 
 @st.cache_data(max_entries=32, show_spinner="Counting train …")
-def _plan(key: tuple, _workspace: Workspace, _dataset_id: str) -> tuple[int, int]:
+def _plan(key: tuple, _workspace: Workspace, _dataset_id: str) -> tuple[int, int, float]:
+    """How many runs a sweep has, how many positives each sees, and how many bytes of memory the largest needs."""
     _, presets, seeds, settings, positives = key
     planned, budget = plan(_workspace, _dataset_id, list(presets), seeds, list(settings), positives)
-    return len(planned), budget
+    return len(planned), budget, max(row["bytes"] for row in planned)
 
 
 def show_progress(sweep: Sweep) -> None:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from dssm_core.free_memory import in_words
 from dssm_core.runs import Run
 
 STATES = {
@@ -105,6 +106,13 @@ def duration(seconds: float | None) -> str:
     if minutes >= 60:
         return f"{minutes // 60} h {minutes % 60:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def memory(needed: float, free: float) -> str:
+    """What a run needs of the memory that is free: "About 1.2 GB of the 14.0 GB of memory that are free"."""
+    if needed > free:
+        return f"Needs about {in_words(needed)} of memory, and only {in_words(free)} are free"
+    return f"About {in_words(needed)} of the {in_words(free)} of memory that are free"
 
 
 def counted(number: int, noun: str) -> str:

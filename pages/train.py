@@ -1,5 +1,7 @@
 """Train: turn the knobs, start a run, watch it learn."""
 
+import contextlib
+
 import pandas as pd
 import streamlit as st
 
@@ -7,7 +9,7 @@ from dssm_core.config import Config
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.presets import PRESETS
-from dssm_core.readiness import check
+from dssm_core.readiness import check, room
 from dssm_core.runs import ACTIVE, RESUMABLE, Run, RunState, cancel_run, delete_run, list_runs, resume_run, start_run
 from dssm_core.sweeps import Sweep, list_sweeps
 from dssm_core.workspace import Workspace
@@ -66,7 +68,11 @@ def show_start(workspace: Workspace, manifests: dict[str, dict]) -> None:
         name = st.text_input(
             "Name of the run", key="run name", placeholder=preset, max_chars=80, persist_state="session"
         )
-        if frame.start_button("Start", disabled=config is None):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            pressed = frame.start_button("Start", disabled=config is None)
+            if config:
+                show_need(workspace, loading.dataset(workspace, dataset_id), config)
+        if pressed:
             start(workspace, loading.dataset(workspace, dataset_id), config, name.strip(), preset)
 
 
@@ -82,6 +88,12 @@ def start(workspace: Workspace, dataset: Dataset, config: Config, name: str, pre
     frame.forget_next_id("Start")
     address.choose("run", run.id)
     st.rerun()
+
+
+def show_need(workspace: Workspace, dataset: Dataset, config: Config) -> None:
+    """What the run will take of the memory that is free. What the log cannot supply is said at its start."""
+    with contextlib.suppress(UserError):
+        st.text(words.memory(loading.need(dataset, workspace, config).bytes, room(workspace)))
 
 
 def turn_to_preset() -> None:
@@ -178,9 +190,7 @@ def show_progress(run: Run) -> None:
 
 def show_curves(run: Run) -> None:
     events = run.events()
-    for event in events:
-        if event["type"] == "note":
-            st.caption(words.as_markdown(event["note"]))
+    show_notes(events)
     epochs = pd.DataFrame([event for event in events if event["type"] == "epoch"])
     steps = tables.step_losses(events)
     if steps.empty and epochs.empty:
@@ -195,6 +205,12 @@ def show_curves(run: Run) -> None:
     for column, (name, figure) in zip(grid, drawn.items(), strict=False):
         with column:
             frame.chart(figure, f"{name}-{run.id}")
+
+
+def show_notes(events: list[dict]) -> None:
+    """What a run had to say beside its figures, such as which baseline is left out and why."""
+    for note in dict.fromkeys(event["note"] for event in events if event["type"] == "note"):
+        st.caption(words.as_markdown(note))
 
 
 def show_runs(workspace: Workspace) -> None:
@@ -263,6 +279,8 @@ def show_run(workspace: Workspace, run: Run) -> None:
         if run.model == "two_tower":
             show_curves(run)
             show_learned(run)
+        else:
+            show_notes(run.events())
     elif state.state not in ACTIVE:
         show_end(run, state)
 

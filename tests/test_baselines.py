@@ -59,7 +59,7 @@ def test_every_baseline_fills_its_lists_with_pool_articles_that_were_not_seen(na
 @pytest.mark.parametrize("name", BASELINES)
 @pytest.mark.parametrize("config", [CONFIG, EVERYTHING])
 def test_every_baselines_exact_ranks_are_the_places_in_its_lists(name, config, tasteful_dataset, monkeypatch):
-    monkeypatch.setattr(retrieval, "_BLOCK_BYTES", 40_000)
+    monkeypatch.setattr(retrieval, "BLOCK_BYTES", 40_000)
     recommender = build(name, tasteful_dataset, config)
     users = np.arange(0, 301, 5, dtype=np.int32)
     lists = recommender.recall(users, 125)
@@ -147,8 +147,8 @@ def test_item_knn_sums_shrunk_cosines_over_the_users_clicks(kiosk):
 
 
 def test_item_knn_keeps_the_nearest_neighbours_of_each_article(kiosk, monkeypatch):
-    monkeypatch.setattr(baselines, "_NEIGHBOURS", 1)
-    monkeypatch.setattr(baselines, "_PAIRS_PER_BLOCK", 1)
+    monkeypatch.setattr(baselines, "NEIGHBOURS", 1)
+    monkeypatch.setattr(baselines, "PAIRS_PER_BLOCK", 1)
     weights = build("item_knn", kiosk).weights
     # columns are a, b, c: a keeps b (a tie with c), b and c keep each other
     assert weights.toarray().nonzero()[1].tolist() == [1, 2, 1]
@@ -156,7 +156,7 @@ def test_item_knn_keeps_the_nearest_neighbours_of_each_article(kiosk, monkeypatc
 
 def test_items_of_many_blocks_have_the_weights_of_one(tasteful_dataset, monkeypatch):
     whole = build("item_knn", tasteful_dataset).weights
-    monkeypatch.setattr(baselines, "_PAIRS_PER_BLOCK", 5000)
+    monkeypatch.setattr(baselines, "PAIRS_PER_BLOCK", 5000)
     assert (whole != build("item_knn", tasteful_dataset).weights).nnz == 0
 
 

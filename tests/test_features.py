@@ -7,7 +7,7 @@ import pytest
 
 from dssm_core.config import FeaturesConfig
 from dssm_core.errors import UserError
-from dssm_core.features import make_features
+from dssm_core.features import SideSize, make_features, side_sizes
 from dssm_core.split import Split
 from dssm_core.title_ngrams import title_ngrams
 from tests.conftest import MONDAY, make_dataset
@@ -291,3 +291,25 @@ def test_columns_that_a_large_file_gives_in_chunks_are_read_like_whole_ones(spli
     one, two = (make_features(some, split, config).articles for some in (dataset, chunked))
     assert one.fields == two.fields
     np.testing.assert_array_equal(one.slots, two.slots)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        FeaturesConfig(),
+        PLAIN,
+        FeaturesConfig(user_id=False, dense=["city", "cate"], user_attributes=[], title_buckets=100),
+        FeaturesConfig(article_id=False, article_attributes=["sub_cate"], key_words=False),
+    ],
+)
+def test_sizes_told_ahead_are_those_of_the_features_but_for_values_that_train_lacks(dataset, config):
+    none = np.zeros(0, np.int64)
+    pool = np.array([1, 2, 3], np.int32)
+    all_train = Split("random", np.arange(4), none, none, pool, pool, None, None)
+    dataset.users["city"], dataset.articles["cate"] = ["0", "1", "2", "3"], ["0", "4", "5", "6"]
+    made = make_features(dataset, all_train, config)
+    for told, side in zip(side_sizes(dataset, config, 3, 3), (made.users, made.articles), strict=True):
+        size = SideSize.of(side)
+        assert replace(told, listed=0) == replace(size, listed=0)
+        assert size.listed <= told.listed <= size.listed + len(side.fields)
+        assert told.listed + (config.title_buckets if told.hashed else 0) >= side.table_rows

@@ -13,8 +13,9 @@ from dssm_core.pipeline import carry_out
 from dssm_core.presets import find_preset
 from dssm_core.runs import EventLog, Run, describe_run, list_runs, open_run
 from dssm_core.split import make_split
-from dssm_core.workspace import new_id
+from dssm_core.workspace import Workspace, new_id
 from tests.conftest import QUICK
+from tests.datasets import save_dataset
 
 
 def carried_out(workspace, run_id, preset, *settings):
@@ -22,6 +23,14 @@ def carried_out(workspace, run_id, preset, *settings):
     describe_run(folder, "tasty", with_settings(find_preset(preset).config, [*QUICK, *settings]), run_id, preset)
     carry_out(workspace, Run(folder), EventLog(folder / "events.jsonl"))
     return Run(folder)
+
+
+@pytest.fixture
+def workspace(tasteful_dataset, tmp_path):
+    """One without any run."""
+    workspace = Workspace(tmp_path, bundled=None)
+    save_dataset(workspace, "tasty", tasteful_dataset)
+    return workspace
 
 
 def test_a_run_leaves_every_file_of_the_contract(trained):
@@ -99,6 +108,35 @@ def test_baselines_are_computed_once(trained):
     before = {run.id for run in list_runs(trained)}
     carried_out(trained, "again", "uniform")
     assert {run.id for run in list_runs(trained)} - before == {"again"}
+
+
+def test_a_baseline_that_is_left_out_is_told_with_its_reason_and_the_run_goes_on(workspace, monkeypatch):
+    monkeypatch.setattr("dssm_core.baselines.EASE_ARTICLES", 50)
+    run = carried_out(workspace, "without_ease", "popular")
+    assert run.finished
+    notes = [event["note"] for event in run.events() if event["type"] == "note"]
+    assert len(notes) == 1
+    assert notes[0].startswith("The baseline ease is left out: ease takes up to 50 articles with train clicks")
+    assert sorted(run.model for run in list_runs(workspace)) == sorted([*set(BASELINES) - {"ease"}, "popular"])
+
+
+def test_baselines_that_do_not_fit_into_memory_are_left_out_and_the_run_goes_on(workspace, monkeypatch):
+    # what this process holds is given back to the run, not to what is computed beside it
+    monkeypatch.setattr("dssm_core.pipeline.free_bytes", lambda given_back=0: 10**12 if given_back else 1000)
+    run = carried_out(workspace, "alone", "popular")
+    assert run.finished
+    notes = [event["note"] for event in run.events() if event["type"] == "note"]
+    assert len(notes) == len(BASELINES)
+    assert all("does not fit into memory: the baseline" in note and "0 MB are free" in note for note in notes)
+
+
+@pytest.mark.parametrize("preset", ["in_batch", "popular"])
+def test_a_run_whose_memory_others_took_while_it_waited_fails_before_anything_slow(workspace, preset, monkeypatch):
+    monkeypatch.setenv("DSSM_FREE_BYTES", "1000000")
+    with pytest.raises(UserError, match=r"does not fit into memory: the run needs about .* and 1 MB are free"):
+        carried_out(workspace, "late", preset)
+    stages = [event.get("stage") for event in open_run(workspace, "late").events()]
+    assert "baselines" not in stages and "train" not in stages
 
 
 @pytest.mark.parametrize("index", ["annoy", "ivf"])

@@ -64,7 +64,7 @@ def test_every_list_is_full_whatever_was_seen(kind, rng):
 
 
 def test_exact_ranks_are_the_places_in_the_exact_list(rng, monkeypatch):
-    monkeypatch.setattr(retrieval, "_BLOCK_BYTES", 4 * 300 * 7)  # blocks of 7 users
+    monkeypatch.setattr(retrieval, "BLOCK_BYTES", 4 * 300 * 7)  # blocks of 7 users
     pool = np.sort(rng.choice(np.arange(1, 900), 300, replace=False)).astype(np.int32)
     seen = UserArticles.from_pairs(rng.integers(0, 40, 900), rng.choice(pool, 900), 40, 900)
     recommender = make(unit_rows(rng, 40), pool, unit_rows(rng, 300), seen, n_articles=900)

@@ -104,6 +104,7 @@ def test_runs_of_a_sweep_differ_by_preset_and_seed_alone(workspace, tasteful_dat
         ({"presets": []}, "at least one preset"),
         ({"seeds": 0}, "bad value 0 for seeds"),
         ({"jobs": 0}, "bad value 0 for jobs"),
+        ({"positives": 0}, "bad value 0 for positives"),
         ({"positives": 10**9}, "preset in_batch: bad value .* for train.epochs"),
         ({"settings": ["split.kind=column"]}, "no split column"),
         ({"settings": ["negatives.rank_from=9000", "negatives.rank_to=9001"], "presets": ["mined"]}, "preset mined: "),
@@ -229,4 +230,16 @@ def test_a_damaged_sweep_is_told_listed_and_can_be_forgotten(tmp_path, name, con
     assert sweep.state().state == "damaged"
     assert sweep.state().reason.startswith(f"sweep some is damaged: {name} ")
     delete_sweep(sweep)
+    assert not list_sweeps(workspace)
+
+
+def test_runs_at_work_at_once_must_fit_into_memory_together(workspace, monkeypatch):
+    planned, _ = plan(workspace, "tasty", ["in_batch"], 3, SETTINGS)
+    needed = planned[0]["bytes"]
+    monkeypatch.setenv("DSSM_FREE_BYTES", str(int(2.5 * needed)))
+    with pytest.raises(UserError, match=r"^3 runs at work at once need about .* are free: let 2 be at work at once$"):
+        start_sweep(workspace, "tasty", ["in_batch"], 3, settings=SETTINGS, jobs=3)
+    monkeypatch.setenv("DSSM_FREE_BYTES", str(int(0.5 * needed)))
+    with pytest.raises(UserError, match=r"^preset in_batch: .* does not fit into memory"):
+        start_sweep(workspace, "tasty", ["in_batch"], 3, settings=SETTINGS)
     assert not list_sweeps(workspace)

@@ -46,9 +46,12 @@ def made(home, state="finished", runs=(TRAINED,)) -> Sweep:
 
 def test_a_sweep_is_planned_and_started_from_the_page(open_page, own_workspace, started):
     at = open_page("pages/train.py", own_workspace, what=SWEEP, presets=["in_batch", "popular"])
-    assert not at.exception and not at.error
-    assert any("4 runs, each seeing about" in text.value for text in at.text)
+    assert not at.exception
+    assert "in_batch: train.batch_size=1024 is more than the" in at.error[0].value.replace("\\", "")
     at.text_input(key="sweep settings").set_value("train.batch_size=64 split.train_days=2").run()
+    assert not at.exception and not at.error
+    told = next(text.value for text in at.text if "4 runs, each seeing about" in text.value)
+    assert "of memory that are free, for the largest of them" in told
     next(button for button in at.button if button.label == "Start the sweep").click().run()
     assert not at.exception
     (arguments, options) = started[0]

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import pytest
@@ -55,8 +56,51 @@ def test_what_the_log_cannot_supply_is_said_at_once_and_nothing_starts(open_page
     assert not at.exception
 
 
-def test_a_turned_knob_differs_from_the_preset_and_is_started(open_page, own_workspace, started):
+def test_a_batch_above_the_train_clicks_is_refused_with_their_number_and_nothing_starts(
+    open_page, own_workspace, started
+):
     at = open_page("pages/train.py", own_workspace)
+    at.number_input(key="knob train.batch_size").set_value(5000).run()
+    _start(at)
+    told = at.error[0].value.replace("\\", "")
+    assert "train.batch_size=5000 is more than the" in told and "or less" in told
+    assert not started and not at.exception
+
+
+def test_the_memory_that_a_run_needs_stands_beside_the_start(open_page, own_workspace, monkeypatch):
+    monkeypatch.setenv("DSSM_FREE_BYTES", str(14 * 10**9))
+    at = _open_for_few_clicks(open_page, own_workspace)
+    told = [text.value for text in at.text if "of memory" in text.value]
+    assert len(told) == 1
+    assert re.fullmatch(r"About 1\.\d GB of the 14\.0 GB of memory that are free", told[0])
+
+
+def test_a_run_that_does_not_fit_into_memory_is_told_so_before_and_refused_at_its_start(
+    open_page, own_workspace, started, monkeypatch
+):
+    monkeypatch.setenv("DSSM_FREE_BYTES", str(2 * 10**9))
+    at = _open_for_few_clicks(open_page, own_workspace)
+    at.number_input(key="knob features.title_buckets").set_value(5_000_000).run()
+    assert not at.error
+    assert any("and only 2.0 GB are free" in text.value for text in at.text)
+    _start(at)
+    told = at.error[0].value.replace("\\", "")
+    assert "features.title_buckets=5000000 does not fit into memory" in told and "set features.title_buckets=" in told
+    assert not started and not at.exception
+
+
+def test_what_is_left_out_of_the_baselines_is_told_with_its_reason(open_page, own_workspace):
+    run = own_workspace / "runs" / TRAINED
+    note = {"type": "note", "note": "The baseline ease is left out: it takes up to 20,000 *articles*"}
+    with (run / "events.jsonl").open("a") as events:
+        events.write(json.dumps(note) + "\n")
+    at = open_page("pages/train.py", reseal(own_workspace), run=TRAINED)
+    assert not at.exception
+    assert any("The baseline ease is left out" in caption.value for caption in at.caption)
+
+
+def test_a_turned_knob_differs_from_the_preset_and_is_started(open_page, own_workspace, started):
+    at = _open_for_few_clicks(open_page, own_workspace)
     at.number_input(key="knob train.epochs").set_value(2).run()
     was = PRESETS[at.selectbox(key="preset").value].config.train.epochs
     assert any(f"train.epochs = 2 (was {was})" in text.value for text in at.text)
@@ -81,7 +125,7 @@ def test_knobs_survive_a_look_at_another_page(open_page, own_workspace):
 
 
 def test_a_failed_run_shows_its_reason_and_its_log(open_page, own_workspace, started):
-    at = open_page("pages/train.py", own_workspace)
+    at = _open_for_few_clicks(open_page, own_workspace)
     _start(at)
     assert "it was only a test" in at.error[0].value
     assert "line two" in at.code[0].value
@@ -109,7 +153,7 @@ def test_a_finished_run_is_not_offered_to_be_resumed(open_page, own_workspace):
 
 
 def test_each_press_of_start_is_of_another_button_under_an_id_of_its_own(open_page, own_workspace, started):
-    at = open_page("pages/train.py", own_workspace)
+    at = _open_for_few_clicks(open_page, own_workspace)
     keys = [_start_button(at).key]
     for _ in range(2):
         _start(at)
@@ -144,7 +188,7 @@ def test_a_run_with_a_gate_shows_its_field_weights_and_a_learned_temperature(ope
 
 
 def test_knobs_of_every_type_are_drawn_and_read(open_page, own_workspace, started):
-    at = open_page("pages/train.py", own_workspace)
+    at = _open_for_few_clicks(open_page, own_workspace)
     at.selectbox(key="knob negatives.blend").set_value("uniform")
     at.text_input(key="knob tower.hidden").set_value("32")
     at.text_input(key="knob tower.field_dims").set_value("device: 4")
@@ -162,6 +206,13 @@ def test_knobs_of_every_type_are_drawn_and_read(open_page, own_workspace, starte
 def test_knobs_cover_every_key_but_the_model():
     drawn = [*knobs.FRONT, *(key for keys in knobs.sections().values() for key in keys)]
     assert sorted([*drawn, "model"]) == sorted(KEYS)
+
+
+def _open_for_few_clicks(open_page, home):
+    """Train with a batch that the small log has clicks enough for."""
+    at = open_page("pages/train.py", home)
+    at.number_input(key="knob train.batch_size").set_value(16).run()
+    return at
 
 
 def _start_button(at):

@@ -1,0 +1,82 @@
+"""Whether what something needs fits into the memory that is free; if not, what is too large, and a value that fits."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from dssm_core.config import Config, flatten, unflatten
+from dssm_core.errors import UserError
+from dssm_core.free_memory import in_words
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something held in memory: what it is and how many bytes.
+
+    `knobs` make it so large, most of all the first; `instead`: what to do where there are none.
+    """
+
+    what: str
+    bytes: float
+    knobs: tuple[str, ...] = ()
+    instead: str = ""
+
+
+@dataclass(frozen=True)
+class Need:
+    """All that is held at the moment when it is most."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def bytes(self) -> float:
+        """Their sum."""
+        return sum(part.bytes for part in self.parts)
+
+
+def check_fits(config: Config, estimate: Callable[[Config], Need], free: int, what: str = "the run") -> Need:
+    """What `estimate` says of a config; a UserError where that is more than `free` bytes.
+
+    It names what takes most and, where there is one, a lower value of a knob that would fit.
+    """
+    need = estimate(config)
+    if need.bytes <= free:
+        return need
+    largest = sorted(need.parts, key=lambda part: -part.bytes)
+    most = largest[0]
+    name = f"{most.knobs[0]}={flatten(config)[most.knobs[0]]}" if most.knobs else most.what
+    knobs = [knob for part in largest for knob in part.knobs]
+    lower = _that_fits(config, dict.fromkeys(knobs), lambda other: estimate(other).bytes <= free)
+    raise UserError(
+        f"{name} does not fit into memory: {what} needs about {in_words(need.bytes)}, of which {in_words(most.bytes)} "
+        f"for {most.what}, and {in_words(free)} are free: {lower or most.instead or _OTHERWISE}"
+    )
+
+
+_OTHERWISE = "make more memory free, or take a smaller part of the log"
+
+
+def _that_fits(config: Config, knobs: Iterable[str], fits: Callable[[Config], bool]) -> str:
+    """Which of the knobs to lower, and to what, or ""."""
+    for knob in knobs:
+        value = flatten(config)[knob]
+        while value := _lower(knob, value):
+            try:
+                lower = unflatten({**flatten(config), knob: value})
+            except UserError:  # below its least value, or at odds with another
+                break
+            if fits(lower):
+                return f"set {knob}={','.join(map(str, value)) if isinstance(value, list) else value}"
+    return ""
+
+
+def _lower(knob: str, value: int | list[int] | str) -> int | list[int] | str:
+    """The next lower value: half of a number, or none; an index that takes less; lists without the longest."""
+    if knob == "eval.k":
+        return sorted(value)[:-1]
+    if isinstance(value, list):
+        return [number // 2 for number in value]
+    return _LIGHTER.get(value, "") if isinstance(value, str) else value // 2
+
+
+_LIGHTER = {"annoy": "ivf", "ivf": "exact"}
+"""The index that takes less memory than another."""
