@@ -15,7 +15,9 @@ What is read as if nothing were wrong: such fields in a file where nothing else 
 
 import codecs
 import re
+from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -64,10 +66,9 @@ def checked_encoding(name: str) -> str:
 
 def told_encoding(sample: bytes) -> str:
     """UTF-8 or GB18030: the one that most of the lines of a sample are likelier in, UTF-8 where there is no telling."""
-    lines = [line for line in sample.splitlines() if not line.isascii()][:_JUDGED_LINES]
-    gb18030 = sum(map(_likelier_gb18030, lines))
-    utf_8 = sum(is_in(line, "utf-8") and doubt(line) != "strong" for line in lines)
-    return "gb18030" if gb18030 > utf_8 else "utf-8"
+    lines = islice((line for line in sample.splitlines() if not line.isascii()), _JUDGED_LINES)
+    votes = Counter(map(_likelier, lines))
+    return "gb18030" if votes["gb18030"] > votes["utf-8"] else "utf-8"
 
 
 def readable(line: bytes, encoding: str) -> str:
@@ -187,10 +188,13 @@ def _has_likelier_utf_8(line: bytes) -> bool:
     )
 
 
-def _likelier_gb18030(line: bytes) -> bool:
-    if is_in(line, "utf-8"):
-        return doubt(line) == "strong" and not all(_SCRIPT.fullmatch(run) for run in _EITHER.findall(line))
-    return is_in(line, "gb18030") and not _has_utf_8(line)
+def _likelier(line: bytes) -> str | None:
+    """Which encoding a line is likelier in, or None where there is no telling."""
+    if not is_in(line, "utf-8"):
+        return "gb18030" if is_in(line, "gb18030") and not _has_utf_8(line) else None
+    if doubt(line) != "strong":
+        return "utf-8"
+    return None if all(_SCRIPT.fullmatch(run) for run in _EITHER.findall(line)) else "gb18030"
 
 
 def _begins_with_a_mark(lines: Lines, encoding: str) -> np.ndarray:

@@ -142,7 +142,7 @@ class ExposureLog:
         """Duplicates are known only once all rows are: their texts are read from the file again."""
         if not repeated:
             return
-        with meter.batches(self._plan.clicks[number], again=True) as batches:
+        with meter.batches(self._plan.clicks[number], repeated) as batches:
             for batch in batches:
                 chosen = repeated.contains(batch.lines)
                 reasons = np.full(int(chosen.sum()), "duplicate")

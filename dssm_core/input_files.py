@@ -1,11 +1,12 @@
 """How input files are opened: what each is, told by looking at it where nobody says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dssm_core.byte_source import starts_with
 from dssm_core.errors import UserError
 from dssm_core.input_batch import Batch, Progress, Unread
+from dssm_core.line_set import LineSet
 from dssm_core.parquet_file import MAGIC, MOST_COLUMNS, ParquetFile, open_parquet
 from dssm_core.text_file import TextFile
 from dssm_core.text_head import Head, head, is_header, parsed_rows, told_separator
@@ -24,6 +25,7 @@ __all__ = [
     "first_rows",
     "head",
     "open_file",
+    "read_again",
 ]
 
 InputFile = TextFile | ParquetFile
@@ -70,6 +72,11 @@ def first_rows(file: InputFile, count: int) -> list[list[str]]:
         if len(columns[0]) >= count:
             break
     return [list(row) for row in zip(*columns, strict=True)]
+
+
+def read_again(file: InputFile, lines: LineSet) -> InputFile:
+    """A file of which the rows that begin on some lines are to be read once more: a text file reads these alone."""
+    return replace(file, only=lines) if isinstance(file, TextFile) else file
 
 
 def _open_text(path: Path, options: TextOptions) -> TextFile:

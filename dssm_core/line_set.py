@@ -17,5 +17,6 @@ class LineSet:
         np.bitwise_or.at(self._bits, lines >> 3, (1 << (lines & 7)).astype(np.uint8))
 
     def contains(self, lines: np.ndarray) -> np.ndarray:
-        """Whether each line is in the set: (n,) bool."""
-        return (self._bits[lines >> 3] >> (lines & 7).astype(np.uint8) & 1).astype(bool)
+        """Whether each line is in the set: (n,) bool. Lines behind the last are not."""
+        bits = self._bits[np.minimum(lines >> 3, len(self._bits) - 1)]
+        return (bits >> (lines & 7).astype(np.uint8) & 1).astype(bool) & (lines >> 3 < len(self._bits))

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 from dssm_core.canonical import InputTable
 from dssm_core.ingest_plan import Plan
-from dssm_core.input_files import Batch
+from dssm_core.input_files import Batch, read_again
+from dssm_core.line_set import LineSet
 from dssm_core.read_ahead import read_ahead
 from dssm_core.spill import Columns
 
@@ -29,16 +30,18 @@ class Meter:
         self._progress = progress or (lambda done, total: None)
 
     @contextmanager
-    def batches(self, table: InputTable, again: bool = False) -> Iterator[Iterator[Batch]]:
-        """Yield the batches of one file, measured, and read ahead; `again`: as it is read for the second time."""
+    def batches(self, table: InputTable, again: LineSet | None = None) -> Iterator[Iterator[Batch]]:
+        """Yield the batches of one file, measured, and read ahead; `again`: lines for which it is read once more."""
+        file = table.file if again is None else read_again(table.file, again)
+        cost = 1 if again is None else _AGAIN
 
         def read(put: Callable[[tuple[int | None, Batch | None]], None]) -> None:
-            for batch in table.file.batches(lambda done: put((done, None))):
+            for batch in file.batches(lambda done: put((done, None))):
                 put((None, batch))
 
         with read_ahead(read) as told:
-            yield self._told(told, _AGAIN if again else 1)
-        self._pass(_size(table) * (_AGAIN if again else 1))
+            yield self._told(told, cost)
+        self._pass(_size(table) * cost)
 
     def _told(self, read: Iterator[tuple[int | None, Batch | None]], cost: float) -> Iterator[Batch]:
         for done, batch in read:

@@ -21,10 +21,11 @@ Columns = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class _Run:
-    """Some rows in the file, sorted by user: how many, and where each column begins (bytes)."""
+    """Some rows in the file, sorted by user: how many, and where each column begins (bytes) and what it is kept as."""
 
     rows: int
     begins: dict[str, int]
+    kept_as: dict[str, np.dtype]
 
 
 class Spill:
@@ -62,23 +63,25 @@ class Spill:
     def _write(self) -> None:
         pending, self._pending = self._pending, []
         users = np.concatenate([chunk["user"] for chunk in pending])
-        by_user, begins = stable_order(users), {}
+        by_user, begins, kept_as = stable_order(users), {}, {}
         for name in list(pending[0]):
             values = np.concatenate([chunk.pop(name) for chunk in pending])[by_user]
             self._dtypes[name], begins[name] = values.dtype, self._file.tell()
+            values = _narrow(values)
+            kept_as[name] = values.dtype
             self._file.write(values.data)
         self._file.flush()
-        self._runs.append(_Run(len(users), begins))
+        self._runs.append(_Run(len(users), begins, kept_as))
         counts = np.bincount(users, minlength=len(self._by_user))
         counts[: len(self._by_user)] += self._by_user
         self._by_user = counts
 
     def _gather(self, name: str, places: list[list[int]]) -> np.ndarray:
         parts = zip(self._runs, places, strict=True)
-        return np.concatenate([self._read(run, name, start, end) for run, (start, end) in parts])
+        return np.concatenate([self._read(run, name, *place) for run, place in parts], dtype=self._dtypes[name])
 
     def _read(self, run: _Run, name: str, start: int, end: int) -> np.ndarray:
-        dtype = self._dtypes[name]
+        dtype = run.kept_as[name]
         begin, behind = (run.begins[name] + place * dtype.itemsize for place in (start, end))
         return np.frombuffer(os.pread(self._file.fileno(), behind - begin, begin), dtype)
 
@@ -88,6 +91,16 @@ def spilled(folder: Path, rows: int = ROWS) -> Iterator[Spill]:
     """Yield a spill whose file has no name, so that nothing of it stays in `folder` whatever ends this process."""
     with tempfile.TemporaryFile(dir=folder) as file:
         yield Spill(file, rows)
+
+
+def _narrow(values: np.ndarray) -> np.ndarray:
+    """The same whole numbers in as few bytes as hold them; other values as they are."""
+    if values.dtype.kind == "i" and len(values):
+        lowest, highest = values.min(), values.max()
+        for kind in map(np.iinfo, (np.int8, np.int16, np.int32)):
+            if kind.min <= lowest and highest <= kind.max:
+                return values.astype(kind.dtype)
+    return values
 
 
 def _edges(by_user: np.ndarray, rows: int) -> np.ndarray:

@@ -11,6 +11,7 @@ import pyarrow.csv
 from dssm_core.byte_source import byte_source
 from dssm_core.encodings import UTF_16, EncodingCheck, readable, surely_foreign
 from dssm_core.input_batch import Batch, Progress, Unread
+from dssm_core.line_set import LineSet
 from dssm_core.quotes import Rows, lone_rows, whole_rows
 from dssm_core.stored_files import as_label
 from dssm_core.text_lines import MOST_ROW_BYTES, LineBlocks, Lines
@@ -25,7 +26,8 @@ class TextFile:
 
     `names`: of its columns, in order; `skip`: the lines before the first row; `header`: whether they end with one that
     names the columns. `quoted`: whether quotes around a field mean that it may hold separators and line ends.
-    `encoding_named`: a person named the encoding, so that no line of it is doubted.
+    `encoding_named`: a person named the encoding, so that no line of it is doubted. `only`: where the rows begin that
+    are read, as they were before; None: every row is.
     """
 
     path: Path
@@ -36,6 +38,7 @@ class TextFile:
     encoding: str = "utf-8"
     header: bool = False
     encoding_named: bool = False
+    only: LineSet | None = None
 
     @property
     def facts(self) -> dict:
@@ -75,13 +78,19 @@ class TextFile:
     def _batch(self, blocks: LineBlocks, check: EncodingCheck) -> Batch:
         block = blocks.read()
         block = block.kept(block.numbers > self.skip)
-        flaws = self._flaws(block, check)
+        if self.only is not None and not self.quoted:
+            block = block.kept(self.only.contains(block.numbers))
+            flaws = np.zeros(len(block), np.uint8)  # or no row would begin on such a line
+        else:
+            flaws = self._flaws(block, check)
         lines = block.kept(flaws == 0)
         if self.encoding not in ("utf-8", *UTF_16):
             lines = lines.transcoded(self.encoding)
         rows = whole_rows(lines, self.separator, len(self.names), blocks.final) if self.quoted else lone_rows(lines)
         if rows.open is not None:
             lines, rows, flaws = _up_to_open(lines, rows, flaws, block, blocks)
+        if self.only is not None:
+            return Batch(*self._parsed(*_only(lines, rows, self.only))[:2], [])
         unread = [self._unread(block, i, _FLAWS[flaws[i] - 1], self.encoding) for i in np.flatnonzero(flaws)]
         unread += [self._unread(lines, i, "bad quotes", "utf-8") for i in np.flatnonzero(rows.stray)]
         parsed, numbers, ragged = self._parsed(lines.kept(~rows.stray), rows.first[~rows.stray])
@@ -135,6 +144,13 @@ class TextFile:
                 column_types=dict.fromkeys(self.names, pa.string()), strings_can_be_null=False, check_utf8=False
             ),
         }
+
+
+def _only(lines: Lines, rows: Rows, chosen: LineSet) -> tuple[Lines, np.ndarray]:
+    """The lines of the rows that begin on chosen ones, and which of them begin a row."""
+    begin = np.maximum.accumulate(np.where(rows.first, np.arange(len(lines)), 0))
+    kept = chosen.contains(lines.numbers[begin]) & ~rows.stray
+    return lines.kept(kept), rows.first[kept]
 
 
 def _up_to_open(

@@ -95,16 +95,8 @@ class LineBlocks:
 
     def read(self) -> Lines:
         """The next lines; `final` tells that there are no others. Of an endless line only the beginning is kept."""
-        data, cut = self._rest, 0
-        while not cut and not self.final:
-            more = self._source.read(_BLOCK_BYTES)
-            self.final = not more
-            data += more
-            cut = len(data) if self.final else _whole(data)
-            if not cut and len(data) > MOST_ROW_BYTES:
-                data, cut = self._shortened(data)
-        lines = Lines.cut(data[:cut], first=self._next)
-        self._rest = data[cut:]
+        block, self._rest = self._cut_off()
+        lines = Lines.cut(block, first=self._next)
         self._next += len(lines)
         return lines
 
@@ -112,6 +104,20 @@ class LineBlocks:
         """Hand out the lines from line i of the last block on once more, with those that follow them."""
         self._rest = lines.data[lines.starts[i] :] + self._rest
         self._next = int(lines.numbers[i])
+
+    def _cut_off(self) -> tuple[bytes, bytes]:
+        """Whole lines, and what was read beyond them."""
+        data, cut = self._rest, 0
+        while not cut and not self.final:
+            more = self._source.read(_BLOCK_BYTES)
+            if end := _whole(more):  # as nearly always: then nothing is copied twice
+                return b"".join((data, memoryview(more)[:end])), more[end:]
+            self.final = not more
+            data += more
+            cut = len(data) if self.final else _whole(data)
+            if not cut and len(data) > MOST_ROW_BYTES:
+                data, cut = self._shortened(data)
+        return data[:cut], data[cut:]
 
     def _shortened(self, data: bytes) -> tuple[bytes, int]:
         """The beginning of a line that is too long and what follows it, and where that begins."""
