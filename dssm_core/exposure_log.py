@@ -1,6 +1,7 @@
 """The log, as ingest reads it: one file of exposures, or two."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -24,12 +25,35 @@ from dssm_core.line_set import LineSet
 from dssm_core.meter import Meter
 from dssm_core.ordering import stable_order
 from dssm_core.profiles import Profiles
+from dssm_core.read_ahead import read_ahead
 from dssm_core.set_aside import SetAside
 from dssm_core.spill import Columns, Spill
 from dssm_core.times import TimeColumn
 
 OPTIONAL_NUMBERS = ("expo_position", "duration", "net_status", "flush_nums")
 """Columns of the log that are kept as whole numbers where they are given."""
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Sorted rows of some users, `rows` in all; of the duplicates among them only their files and lines are kept."""
+
+    rows: int
+    exposures: Exposures
+    repeated_files: np.ndarray
+    repeated_lines: np.ndarray
+
+    @classmethod
+    def of(cls, columns: Columns) -> "_Group":
+        order = stable_order(*_keys(columns))
+        columns = {name: values[order] for name, values in columns.items()}
+        files, lines = columns.pop("file"), columns.pop("line")
+        repeated = _repeated(columns)
+        exposures = _exposures({name: values[~repeated] for name, values in columns.items()})
+        return cls(len(order), exposures, files[repeated], lines[repeated])
+
+    def __len__(self) -> int:
+        return self.rows
 
 
 class ExposureLog:
@@ -63,15 +87,17 @@ class ExposureLog:
     def exposures(self, meter: Meter) -> Iterator[Exposures]:
         """The accepted rows without duplicates, sorted by user, time and place in the input, piece by piece."""
         repeated_lines = [LineSet(last) for last in self._last_lines]
-        for group in meter.sorting(self._spill.groups(), self._kept):
-            columns = _sorted(group)
-            files, lines = columns.pop("file"), columns.pop("line")
-            repeated = _repeated(columns)
-            for number, found in enumerate(repeated_lines):
-                found.add(lines[repeated & (files == number)])
-            yield _exposures({name: values[~repeated] for name, values in columns.items()})
+        with read_ahead(self._sort) as groups:
+            for group in meter.sorting(groups, self._kept):
+                for number, found in enumerate(repeated_lines):
+                    found.add(group.repeated_lines[group.repeated_files == number])
+                yield group.exposures
         for number, found in enumerate(repeated_lines):
             self._set_duplicates_aside(number, found, meter)
+
+    def _sort(self, put: Callable[[_Group], None]) -> None:
+        for group in self._spill.groups():
+            put(_Group.of(group))
 
     def _add(self, number: int, batch: Batch, columns: dict[str, pa.Array]) -> None:
         verdicts = Verdicts(len(batch.lines))
@@ -147,11 +173,6 @@ class ExposureLog:
                 chosen = repeated.contains(batch.lines)
                 reasons = np.full(int(chosen.sum()), "duplicate")
                 self._set_aside.add("exposures", reasons, batch.lines[chosen], batch.texts(chosen))
-
-
-def _sorted(columns: Columns) -> Columns:
-    order = stable_order(*_keys(columns))
-    return {name: values[order] for name, values in columns.items()}
 
 
 def _repeated(columns: Columns) -> np.ndarray:

@@ -1,14 +1,16 @@
 """How far an ingest is."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
+from typing import TypeVar
 
 from dssm_core.canonical import InputTable
 from dssm_core.ingest_plan import Plan
 from dssm_core.input_files import Batch, read_again
 from dssm_core.line_set import LineSet
 from dssm_core.read_ahead import read_ahead
-from dssm_core.spill import Columns
+
+Group = TypeVar("Group", bound=Sized)
 
 Progress = Callable[[int, int], None]
 """Called with the work done so far and all the work, in bytes read; raise from it to stop."""
@@ -50,12 +52,12 @@ class Meter:
             else:
                 yield batch
 
-    def sorting(self, groups: Iterable[Columns], rows: int) -> Iterator[Columns]:
+    def sorting(self, groups: Iterable[Group], rows: int) -> Iterator[Group]:
         """Groups of rows of a log, `rows` in all, measured."""
         done = 0
         for group in groups:
             yield group
-            done += len(group["user"])
+            done += len(group)
             self._tell(self._log_bytes * _SORTED * done / rows)
         self._pass(self._log_bytes * _SORTED)
 
