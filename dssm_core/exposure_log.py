@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +33,17 @@ from dssm_core.times import TimeColumn
 
 OPTIONAL_NUMBERS = ("expo_position", "duration", "net_status", "flush_nums")
 """Columns of the log that are kept as whole numbers where they are given."""
+
+
+@dataclass(frozen=True)
+class _Cleaned:
+    """A batch of the log with what its rows say: `values` by column, and `verdicts` so far."""
+
+    batch: Batch
+    user_ids: pa.Array
+    article_ids: pa.Array
+    verdicts: Verdicts
+    values: Columns
 
 
 @dataclass(frozen=True)
@@ -76,13 +88,9 @@ class ExposureLog:
         table = self._plan.clicks[number]
         if "expo_time" in table.columns:
             self.times.append(self._plan.time_column(table, "expo_time"))
-        with meter.batches(table) as batches:
-            for batch in batches:
-                self._set_aside.add_unread("exposures", batch)
-                if len(batch.lines):
-                    columns = {name: batch.rows.column(column) for name, column in table.columns.items()}
-                    self._add(number, batch, columns)
-                    self._last_lines[number] = max(self._last_lines[number], int(batch.lines.max()))
+        with meter.batches(table, partial(self._cleaned, number)) as batches:
+            for cleaned in batches:
+                self._add(number, cleaned)
 
     def exposures(self, meter: Meter) -> Iterator[Exposures]:
         """The accepted rows without duplicates, sorted by user, time and place in the input, piece by piece."""
@@ -99,7 +107,9 @@ class ExposureLog:
         for group in self._spill.groups():
             put(_Group.of(group))
 
-    def _add(self, number: int, batch: Batch, columns: dict[str, pa.Array]) -> None:
+    def _cleaned(self, number: int, batch: Batch) -> _Cleaned:
+        """What can be said of the rows of a batch without the others."""
+        columns = {name: batch.rows.column(column) for name, column in self._plan.clicks[number].columns.items()}
         verdicts = Verdicts(len(batch.lines))
         verdicts.reject(is_missing(columns["user_id"]) | is_missing(columns["article_id"]), "missing id")
         values = {"file": np.full(len(batch.lines), number, np.int8), "line": batch.lines}
@@ -114,16 +124,22 @@ class ExposureLog:
         if self._has_split:
             values["split"], ok = self._splits(number, columns)
             verdicts.reject(~ok, "bad split")
-        values["user"] = self._users.find(columns["user_id"])
-        values["article"] = self._articles.find(columns["article_id"])
-        if "expo_time" in columns:
-            verdicts.reject(self._too_early(values["article"], values["time"]), "created after exposure")
         for name in self._numbers:
             values[name] = (
                 to_optional_integers(columns[name]) if name in columns else np.full(len(batch.lines), NO_VALUE)
             )
+        return _Cleaned(batch, columns["user_id"], columns["article_id"], verdicts, values)
+
+    def _add(self, number: int, cleaned: _Cleaned) -> None:
+        batch, verdicts, values = cleaned.batch, cleaned.verdicts, cleaned.values
+        values["user"] = self._users.find(cleaned.user_ids)
+        values["article"] = self._articles.find(cleaned.article_ids)
+        if "time" in values:
+            verdicts.reject(self._too_early(values["article"], values["time"]), "created after exposure")
+        self._set_aside.add_unread("exposures", batch)
         self._set_aside.add_rejected("exposures", batch, verdicts)
-        self._keep(columns, values, verdicts.accepted)
+        self._keep(cleaned)
+        self._last_lines[number] = max(self._last_lines[number], int(batch.lines.max(initial=0)))
 
     def _clicks(self, number: int, batch: Batch, columns: dict[str, pa.Array]) -> tuple[np.ndarray, np.ndarray]:
         every = np.ones(len(batch.lines), dtype=bool)
@@ -153,22 +169,23 @@ class ExposureLog:
     def _too_early(self, article: np.ndarray, time: np.ndarray) -> np.ndarray:
         return self._ctimes[np.where(article < len(self._ctimes), article, 0)] > time
 
-    def _keep(self, columns: dict[str, pa.Array], values: Columns, accepted: np.ndarray) -> None:
-        kept = {name: array[accepted] for name, array in values.items()}
-        for ids, numbers, name in (
-            (self._users, kept["user"], "user_id"),
-            (self._articles, kept["article"], "article_id"),
+    def _keep(self, cleaned: _Cleaned) -> None:
+        accepted = np.flatnonzero(cleaned.verdicts.accepted)
+        kept = {name: array[accepted] for name, array in cleaned.values.items()}
+        for ids, numbers, texts in (
+            (self._users, kept["user"], cleaned.user_ids),
+            (self._articles, kept["article"], cleaned.article_ids),
         ):
-            unmet = np.flatnonzero(accepted)[numbers == 0]
-            numbers[numbers == 0] = ids.number(columns[name].take(pa.array(unmet)))
-        self._kept += len(kept["user"])
+            unmet = numbers == 0
+            numbers[unmet] = ids.number(texts.take(pa.array(accepted[unmet])))
+        self._kept += len(accepted)
         self._spill.add(kept)
 
     def _set_duplicates_aside(self, number: int, repeated: LineSet, meter: Meter) -> None:
         """Duplicates are known only once all rows are: their texts are read from the file again."""
         if not repeated:
             return
-        with meter.batches(self._plan.clicks[number], repeated) as batches:
+        with meter.batches(self._plan.clicks[number], again=repeated) as batches:
             for batch in batches:
                 chosen = repeated.contains(batch.lines)
                 reasons = np.full(int(chosen.sum()), "duplicate")

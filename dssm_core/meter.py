@@ -10,7 +10,7 @@ from dssm_core.input_files import Batch, read_again
 from dssm_core.line_set import LineSet
 from dssm_core.read_ahead import read_ahead
 
-Group = TypeVar("Group", bound=Sized)
+Made, Group = TypeVar("Made"), TypeVar("Group", bound=Sized)
 
 Progress = Callable[[int, int], None]
 """Called with the work done so far and all the work, in bytes read; raise from it to stop."""
@@ -18,6 +18,10 @@ Progress = Callable[[int, int], None]
 _SORTED = 0.4
 _AGAIN = 0.3
 """What it costs to sort what a byte of the log held, and to look through it again, where reading it costs 1."""
+
+
+def _itself(batch: Batch) -> Batch:
+    return batch
 
 
 class Meter:
@@ -32,25 +36,30 @@ class Meter:
         self._progress = progress or (lambda done, total: None)
 
     @contextmanager
-    def batches(self, table: InputTable, again: LineSet | None = None) -> Iterator[Iterator[Batch]]:
-        """Yield the batches of one file, measured, and read ahead; `again`: lines for which it is read once more."""
+    def batches(
+        self, table: InputTable, made_of: Callable[[Batch], Made] = _itself, again: LineSet | None = None
+    ) -> Iterator[Iterator[Made]]:
+        """Yield what is made of the batches of one file, read ahead and measured; the thread that reads makes it too.
+
+        `again`: the lines for which a file is read once more.
+        """
         file = table.file if again is None else read_again(table.file, again)
         cost = 1 if again is None else _AGAIN
 
-        def read(put: Callable[[tuple[int | None, Batch | None]], None]) -> None:
+        def read(put: Callable[[tuple[int | None, Made | None]], None]) -> None:
             for batch in file.batches(lambda done: put((done, None))):
-                put((None, batch))
+                put((None, made_of(batch)))
 
         with read_ahead(read) as told:
             yield self._told(told, cost)
         self._pass(_size(table) * cost)
 
-    def _told(self, read: Iterator[tuple[int | None, Batch | None]], cost: float) -> Iterator[Batch]:
-        for done, batch in read:
-            if batch is None:
+    def _told(self, read: Iterator[tuple[int | None, Made | None]], cost: float) -> Iterator[Made]:
+        for done, made in read:
+            if made is None:
                 self._tell(done * cost)
             else:
-                yield batch
+                yield made
 
     def sorting(self, groups: Iterable[Group], rows: int) -> Iterator[Group]:
         """Groups of rows of a log, `rows` in all, measured."""
