@@ -37,7 +37,10 @@ class ExposureWriter:
 
     def _opened(self, schema: pa.Schema) -> pa.parquet.ParquetWriter:
         repeating = [name for name in schema.names if name not in _UNLIKE]
-        return pa.parquet.ParquetWriter(self._path, schema, compression="zstd", use_dictionary=repeating)
+        ascending = {"time": "DELTA_BINARY_PACKED"} if "time" in schema.names else {}
+        return pa.parquet.ParquetWriter(
+            self._path, schema, compression="zstd", use_dictionary=repeating, column_encoding=ascending
+        )
 
     def close(self) -> None:
         """Write what a Parquet file ends with."""

@@ -6,8 +6,10 @@ import pyarrow.compute as pc
 
 _WORD = 8
 _MASKS = np.array([(1 << 8 * length) - 1 for length in range(_WORD + 1)], np.uint64)
+_TOP, _HALF = np.uint64(56), np.uint64(32)
+_HASHED = np.uint64(0xFF << 56)
+"""The keys from here on are hashes; those below are short texts themselves."""
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ over the golden ratio: Fibonacci hashing (Knuth, TAOCP 3, 6.4)
-_HALF = np.uint64(32)
 _LONG = 64
 """Bytes of a text; the hash of a longer one is Python's own, or a few long ones would cost a step for each word."""
 
@@ -15,13 +17,14 @@ _LONG = 64
 class Ids:
     """Numbers ids from 1 in the order in which they are first met; 0 is the unknown id "".
 
-    A hash table that takes each step for many ids at once: the texts of all ids stand in one array, and the number of
-    each in the table, at the place that its hash names or, where that is taken, at the next one that was free.
+    A hash table that takes each step for many ids at once: the texts and keys of all ids stand in arrays, and the
+    number of each in the table, at the place that its key names or, where that is taken, at the next one that was free.
     """
 
     def __init__(self):
         self._texts = pa.array([""], pa.large_string())
-        self._table = _table(self._texts)
+        self._keys = _keys(self._texts)
+        self._table = _table(self._keys)
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -33,14 +36,16 @@ class Ids:
 
     def find(self, ids: pa.Array) -> np.ndarray:
         """The number of each id, 0 where it was never met: (n,) int32."""
-        texts = ids.cast(pa.large_string())
-        found, rest, places = np.zeros(len(texts), np.int32), np.arange(len(texts)), _places(texts, self._table)
+        keys = _keys(ids)
+        found, rest, places = np.zeros(len(keys), np.int32), np.arange(len(keys)), _places(keys, self._table)
         while len(rest):
             there = self._table[places]
-            same = pc.equal(self._texts.take(pa.array(np.maximum(there, 0))), texts).to_numpy(zero_copy_only=False)
+            same = (there >= 0) & (self._keys[there] == keys)
+            hashed = np.flatnonzero(same & (keys >= _HASHED))
+            same[hashed] = self._are(there[hashed], ids.take(pa.array(rest[hashed])))
             found[rest[same]] = there[same]
             goes_on = ~same & (there >= 0)
-            rest, texts, places = rest[goes_on], texts.filter(pa.array(goes_on)), _next(places[goes_on], self._table)
+            rest, keys, places = rest[goes_on], keys[goes_on], _next(places[goes_on], self._table)
         return found
 
     def number(self, ids: pa.Array) -> np.ndarray:
@@ -53,27 +58,32 @@ class Ids:
             found[unmet] = self.find(others)
         return found
 
+    def _are(self, numbers: np.ndarray, ids: pa.Array) -> np.ndarray:
+        texts = self._texts.take(pa.array(numbers))
+        return pc.equal(texts, ids.cast(pa.large_string())).to_numpy(zero_copy_only=False)
+
     def _add(self, ids: pa.Array) -> None:
         """Number ids that are distinct and were never met; "" may be among them."""
         known = len(self._texts)
         added = ids.filter(pc.not_equal(ids, "")).cast(pa.large_string())
         self._texts = pa.concat_arrays([self._texts, added])
-        if 2 * len(self._texts) > len(self._table):
-            self._table = _table(self._texts)
+        self._keys = np.concatenate([self._keys, _keys(added)])
+        if 2 * len(self._keys) > len(self._table):
+            self._table = _table(self._keys)
         else:
-            _put(self._table, added, known)
+            _put(self._table, self._keys, known)
 
 
-def _table(texts: pa.Array) -> np.ndarray:
-    """A table of the numbers of distinct texts, -1 where it is free, which more than half of it is: int32."""
-    table = np.full(1 << (4 * len(texts) - 1).bit_length(), -1, np.int32)
-    _put(table, texts, 0)
+def _table(keys: np.ndarray) -> np.ndarray:
+    """A table of the numbers of distinct ids, -1 where it is free, which more than half of it is: int32."""
+    table = np.full(1 << (4 * len(keys) - 1).bit_length(), -1, np.int32)
+    _put(table, keys, 0)
     return table
 
 
-def _put(table: np.ndarray, texts: pa.Array, first: int) -> None:
-    """Write the numbers of distinct texts, from `first` on, into a table."""
-    numbers, places = np.arange(first, first + len(texts), dtype=np.int32), _places(texts, table)
+def _put(table: np.ndarray, keys: np.ndarray, first: int) -> None:
+    """Write the numbers of distinct ids, from `first` on, into a table; `keys` are those of all."""
+    numbers, places = np.arange(first, len(keys), dtype=np.int32), _places(keys[first:], table)
     while len(numbers):
         free = table[places] < 0
         table[places[free]] = numbers[free]
@@ -81,32 +91,46 @@ def _put(table: np.ndarray, texts: pa.Array, first: int) -> None:
         numbers, places = numbers[lost], _next(places[lost], table)
 
 
-def _places(texts: pa.Array, table: np.ndarray) -> np.ndarray:
-    """Where in a table to look for texts first: (n,) int64."""
-    return (_hashes(texts) & np.uint64(len(table) - 1)).astype(np.int64)
+def _places(keys: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Where in a table to look for ids first: (n,) int64."""
+    return (_mixed(keys) & np.uint64(len(table) - 1)).astype(np.int64)
 
 
 def _next(places: np.ndarray, table: np.ndarray) -> np.ndarray:
     return (places + 1) & (len(table) - 1)
 
 
-def _hashes(texts: pa.Array) -> np.ndarray:
-    """A hash of each of some large_strings, eight bytes at a time: (n,) uint64."""
+def _mixed(words: np.ndarray) -> np.ndarray:
+    products = (words ^ (words >> _HALF)) * _SPREAD
+    return products ^ (products >> _HALF)
+
+
+def _keys(ids: pa.Array) -> np.ndarray:
+    """A word for each id, (n,) uint64: its bytes and their number where they are less than eight, else a hash."""
+    texts = ids.cast(pa.large_string())
     _, offsets, data = texts.buffers()
     ends = np.frombuffer(offsets, np.int64, len(texts) + 1, _WORD * texts.offset)
     data = np.frombuffer(data or b"", np.uint8)[ends[0] : ends[-1]]
     data = np.concatenate([data, np.zeros(_WORD, np.uint8)])
     words = np.ndarray(len(data) - _WORD + 1, "<u8", data, strides=(1,))  # the one that begins at each byte
-    starts, left = ends[:-1] - ends[0], np.diff(ends)
-    hashes, is_long = left.astype(np.uint64), left > _LONG
-    hashes[is_long] = np.array([hash(text) for text in texts.filter(pa.array(is_long)).to_pylist()], np.int64).view(
+    starts, lengths = ends[:-1] - ends[0], np.diff(ends)
+    keys = words[starts] & _MASKS[np.minimum(lengths, _WORD)] | lengths.astype(np.uint64) << _TOP
+    rows = np.flatnonzero(lengths >= _WORD)
+    keys[rows] = _hashes(words, starts[rows], lengths[rows]) | _HASHED
+    longest = np.flatnonzero(lengths > _LONG)
+    keys[longest] = np.array([hash(text) for text in texts.take(pa.array(longest)).to_pylist()], np.int64).view(
         np.uint64
     )
-    rows = np.flatnonzero(~is_long)
-    starts, left = starts[rows], left[rows]
+    keys[longest] |= _HASHED
+    return keys
+
+
+def _hashes(words: np.ndarray, starts: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """A hash of the first `_LONG` bytes and the length of each of some texts, eight bytes at a time: (n,) uint64."""
+    hashes, rows = left.astype(np.uint64), np.arange(len(left))
+    left = np.minimum(left, _LONG)
     while len(rows):
-        mixed = (hashes[rows] ^ (words[starts] & _MASKS[np.minimum(left, _WORD)])) * _SPREAD
-        hashes[rows] = mixed ^ (mixed >> _HALF)
+        hashes[rows] = _mixed(hashes[rows] ^ (words[starts] & _MASKS[np.minimum(left, _WORD)]))
         longer = left > _WORD
         rows, starts, left = rows[longer], starts[longer] + _WORD, left[longer] - _WORD
     return hashes

@@ -44,14 +44,25 @@ def test_thousands_of_ids_that_differ_little_are_told_apart():
     check([batch, batch[::-1], [*batch, "new"]])
 
 
-@pytest.mark.parametrize("alike", [np.uint64(0), np.uint64(7)])
+@pytest.mark.parametrize("alike", [0, 7])
 def test_ids_with_the_same_hash_are_still_told_apart(monkeypatch, alike):
-    monkeypatch.setattr(dssm_core.ids, "_hashes", lambda texts: np.full(len(texts), alike))
+    monkeypatch.setattr(dssm_core.ids, "_hashes", lambda words, starts, left: np.full(len(left), alike, np.uint64))
+    ids = [f"article {i}" for i in range(60)]
+    check([ids, [ids[-1], ids[0], "", "0"], ["another x", ids[-1], "another y", "another x"]])
+
+
+def test_ids_that_share_a_place_are_still_told_apart(monkeypatch):
+    monkeypatch.setattr(dssm_core.ids, "_mixed", np.zeros_like)
     check([[str(i) for i in range(60)], ["59", "60", "", "0"], ["x", "59", "y", "x"]])
 
 
-def test_the_hashes_of_words_hardly_ever_agree():
-    numbers = pa.array(np.arange(200_000)).cast(pa.large_string())
-    places = dssm_core.ids._hashes(numbers) % np.uint64(1 << 20)
+def test_ids_of_seven_and_eight_bytes_are_told_apart_whatever_their_last_byte():
+    check([["1234567", "1234567\x07", "1234567\x08", "1234567\x00", "\x00", "\x00\x00", "\x01", ""]])
+
+
+@pytest.mark.parametrize("form", ["{}", "N{}", "{:036}"])
+def test_ids_that_count_up_hardly_ever_share_a_place(form):
+    ids = pa.array([form.format(i) for i in range(200_000)])
+    places = dssm_core.ids._places(dssm_core.ids._keys(ids), np.zeros(1 << 20))
     # thrown at random, 200,000 would fall into 182,000 of so many places
     assert len(np.unique(places)) > 175_000
