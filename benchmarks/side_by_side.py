@@ -1,6 +1,7 @@
 """What the timings share: ratios of two sides measured in turn, and a log at the scale of the Yidian sample."""
 
 import statistics
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -28,6 +29,13 @@ def print_ratio(
         theirs_per_second=rounded(statistics.median(other for _, other in pairs)),
         **details,
     )
+
+
+def per_second(n: int, work: Callable[[], object]) -> float:
+    """How many of the `n` things that `work` does are done in a second."""
+    started = time.perf_counter()
+    work()
+    return n / (time.perf_counter() - started)
 
 
 def large_counts(articles: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, TrainCounts]:

@@ -205,7 +205,7 @@ class IndexConfig(_Section):
     trees: int = Field(10, ge=1, le=1000, description="number of trees (annoy)")
     search_k: int = Field(-1, ge=-1, description="nodes looked at per query; -1: trees × K (annoy)")
     lists: int = Field(0, ge=0, description="number of clusters; 0: 4 × √articles (ivf)")
-    probes: int = Field(32, ge=1, description="clusters looked at per query (ivf)")
+    probes: int = Field(48, ge=1, description="clusters looked at per query (ivf)")
 
 
 class EvalConfig(_Section):

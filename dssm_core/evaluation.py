@@ -117,7 +117,7 @@ def _held_out(
 ) -> pd.DataFrame:
     users, articles = clicks["user"].to_numpy(), clicks["article"].to_numpy()
     exact_rank, score = recommender.exact(users, articles)
-    list_rank = _list_ranks(lists, users, articles, clicked.n_articles)
+    list_rank = list_ranks(lists, users, articles, clicked.n_articles)
     in_pool = positions_in(split.pool, clicked.n_articles)[articles] >= 0
     warm, warm_user = popularity.exposures[articles] > 0, clicked.counts()[users] > 0
     reason = reasons(
@@ -134,8 +134,8 @@ def _held_out(
     return clicks.assign(**ranks, reason=reason, in_pool=in_pool, warm=warm, warm_user=warm_user)
 
 
-def _list_ranks(lists: RecallLists, users: np.ndarray, articles: np.ndarray, n_articles: int) -> np.ndarray:
-    """The place from 1 (0: absent) in the lists of each pair; the pairs ascend by user, then article."""
+def list_ranks(lists: RecallLists, users: np.ndarray, articles: np.ndarray, n_articles: int) -> np.ndarray:
+    """The place from 1 (0: absent) in the lists of each (user, article): (m,) int32; pairs ascend by user, article."""
     held = users.astype(np.int64) * n_articles + articles
     listed = lists.users.astype(np.int64)[:, None] * n_articles + lists.articles
     place = np.minimum(np.searchsorted(held, listed), len(held) - 1)

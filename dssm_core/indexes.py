@@ -16,6 +16,8 @@ _SEED = 20210628
 """Of Annoy's trees and IVF's clusters, so that the same vectors give the same index."""
 _VECTORS_PER_LIST = 39
 """FAISS's own lower bound for training a cluster; with fewer it warns and the clusters mean little."""
+_SLICE_BYTES = 16_000_000
+"""Of the vectors that exact search takes at a time: they fit in the last level of cache of most machines."""
 _TIE = 1e-6
 """Two float32 cosines closer than this may be one cosine, rounded differently by two ways of summing."""
 
@@ -41,14 +43,22 @@ class Index(Protocol):
 
 @dataclass(frozen=True)
 class _Flat:
-    vectors: faiss.IndexFlatIP
+    vectors: np.ndarray
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        cosines, positions = self.vectors.search(np.ascontiguousarray(queries), k)
-        return _blank_empty(positions, cosines)
+        queries = np.ascontiguousarray(queries)
+        length = max(k, _SLICE_BYTES // self.vectors[:1].nbytes)
+        parts = [self._search_slice(queries, k, slice(i, i + length)) for i in range(0, len(self.vectors), length)]
+        return parts[0] if len(parts) == 1 else _best(*map(np.hstack, zip(*parts, strict=True)), k)
+
+    def _search_slice(self, queries: np.ndarray, k: int, part: slice) -> tuple[np.ndarray, np.ndarray]:
+        cosines, positions = faiss.knn(queries, self.vectors[part], k, metric=faiss.METRIC_INNER_PRODUCT)
+        return _blank_empty(np.where(positions < 0, positions, positions + part.start), cosines)
 
     def save(self, path: Path) -> None:
-        faiss.write_index(self.vectors, str(path))
+        flat = faiss.IndexFlatIP(self.vectors.shape[1])
+        flat.add(self.vectors)
+        faiss.write_index(flat, str(path))
 
     def searched(self, config: IndexConfig) -> "Index":
         return self
@@ -88,7 +98,12 @@ class _Ivf:
     probes: int
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        positions, cosines = self._search(queries, k, self.probes)
+        queries = np.ascontiguousarray(queries)
+        # one after the other, queries of like clusters find these in the processor's cache
+        _, nearest = self.lists.quantizer.search(queries, 1)
+        order = np.argsort(nearest[:, 0], kind="stable")
+        positions, cosines = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
+        positions[order], cosines[order] = self._search(queries[order], k, self.probes)
         short = positions[:, min(k, self.lists.ntotal) - 1] < 0
         if short.any():  # the probed clusters held too few vectors: look into all of them
             positions[short], cosines[short] = self._search(queries[short], k, self.lists.nlist)
@@ -102,7 +117,7 @@ class _Ivf:
 
     def _search(self, queries: np.ndarray, k: int, probes: int) -> tuple[np.ndarray, np.ndarray]:
         parameters = faiss.SearchParametersIVF(nprobe=probes)
-        cosines, positions = self.lists.search(np.ascontiguousarray(queries), k, params=parameters)
+        cosines, positions = self.lists.search(queries, k, params=parameters)
         return _blank_empty(positions, cosines)
 
 
@@ -110,11 +125,20 @@ def _blank_empty(positions: np.ndarray, cosines: np.ndarray) -> tuple[np.ndarray
     return positions, np.where(positions < 0, np.float32(-np.inf), cosines)
 
 
+def _best(positions: np.ndarray, cosines: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The best `k` of each row, best first."""
+    best = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
+    order = np.argsort(-np.take_along_axis(cosines, best, axis=1), axis=1, kind="stable")
+    best = np.take_along_axis(best, order, axis=1)
+    return np.take_along_axis(positions, best, axis=1), np.take_along_axis(cosines, best, axis=1)
+
+
 def exact(vectors: np.ndarray, config: IndexConfig) -> Index:
-    """FAISS's flat inner product: compares every query with every vector. The reference for the others."""
-    flat = faiss.IndexFlatIP(vectors.shape[1])
-    flat.add(vectors)
-    return _Flat(flat)
+    """FAISS's flat inner product: compares every query with every vector. The reference for the others.
+
+    It goes over the vectors slice by slice, each with all queries, so that a slice is read from the processor's cache.
+    """
+    return _Flat(vectors)
 
 
 def annoy(vectors: np.ndarray, config: IndexConfig) -> Index:
@@ -130,7 +154,7 @@ def annoy(vectors: np.ndarray, config: IndexConfig) -> Index:
 def ivf(vectors: np.ndarray, config: IndexConfig) -> Index:
     """FAISS's IVF-Flat: k-means clusters, of which the `probes` nearest to the query are compared in full."""
     n, dim = vectors.shape
-    clusters = min(config.lists or round(4 * n**0.5), max(1, n // _VECTORS_PER_LIST))
+    clusters = min(config.lists or round(2 * n**0.5), max(1, n // _VECTORS_PER_LIST))
     lists = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, clusters, faiss.METRIC_INNER_PRODUCT)
     lists.cp.seed = _SEED
     lists.cp.max_points_per_centroid = (

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from annoy import AnnoyIndex
 
+from dssm_core import indexes
 from dssm_core.config import IndexConfig
 from dssm_core.indexes import INDEXES, compare_with_exact, save_index
 
@@ -49,6 +50,15 @@ def test_every_index_returns_each_of_many_equal_vectors(name, rng):
     positions, cosines = INDEXES[name](vectors, CONFIG).search(vectors[:1], 100)
     assert set(positions[0]) == set(range(100))
     np.testing.assert_allclose(cosines, 1, atol=1e-6)
+
+
+def test_exact_finds_the_same_slice_by_slice_as_in_one_piece(rng, monkeypatch):
+    vectors, queries = unit_rows(rng, 1000), unit_rows(rng, 20)
+    whole = INDEXES["exact"](vectors, CONFIG).search(queries, 30)
+    monkeypatch.setattr(indexes, "_SLICE_BYTES", 70 * vectors[0].nbytes)
+    for positions, cosines in (whole, INDEXES["exact"](vectors, CONFIG).search(queries, 30)):
+        np.testing.assert_array_equal(positions, np.argsort(-(queries @ vectors.T), axis=1)[:, :30])
+        np.testing.assert_array_equal(cosines, whole[1])
 
 
 @pytest.mark.parametrize("name", INDEXES)
