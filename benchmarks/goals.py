@@ -53,7 +53,7 @@ GOALS = {
 """Every figure by its name, in the order of results.md. A script may tell more than one."""
 
 
-def print_figure(name: str, rounds: Sequence[float], **details: object) -> None:
+def print_figure(name: str, rounds: Sequence[float], /, **details: object) -> None:
     """Print the median of what the rounds measured, with the least and the most, as one JSON line.
 
     `details` stand beside it in results.md alone. A figure of no goal may be printed too.
@@ -61,7 +61,7 @@ def print_figure(name: str, rounds: Sequence[float], **details: object) -> None:
     print_value(name, statistics.median(rounds), min(rounds), max(rounds), **details)
 
 
-def print_value(name: str, value: float, low: float, high: float, **details: object) -> None:
+def print_value(name: str, value: float, low: float, high: float, /, **details: object) -> None:
     """Print a figure that is not a median of rounds, such as a percentile, with the least and the most."""
     goal = GOALS.get(name)
     figure = {
