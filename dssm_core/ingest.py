@@ -1,6 +1,7 @@
 """Brings a log, and user and article profiles where there are any, into the workspace as a dataset."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -89,9 +90,10 @@ def _read_log(
         log = ExposureLog(plan, profiles["users"].ids, profiles["articles"], set_aside, spill)
         for number in range(len(plan.clicks)):
             log.read(number, meter)
-        for exposures in log.exposures(meter):
-            writer.write(exposures)
-            times.add(exposures.time)
+        with closing(log.exposures(meter)) as pieces:
+            for exposures in pieces:
+                writer.write(exposures)
+                times.add(exposures.time)
         _check_clicks(plan, writer, set_aside)
     columns = {"expo_time": log.times, "ctime": profiles["articles"].times}
     return writer, times.report([column.unit for column in log.times]) | {"times": _told(columns)}

@@ -1,12 +1,16 @@
 """Damage of every kind in text files: which rows it costs, and why."""
 
 import gzip
+import itertools
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from dssm_core import text_lines
 from dssm_core.errors import UserError
-from dssm_core.input_files import TextOptions, open_file
+from dssm_core.input_files import TextOptions, open_file, read_again
+from dssm_core.line_set import LineSet
 from dssm_core.text_lines import MOST_ROW_BYTES, Lines
 
 HEADER = b"user_id,article_id,title\n"
@@ -80,6 +84,27 @@ def test_rows_over_lines_do_not_depend_on_where_the_blocks_end(tmp_path, monkeyp
     rows, unread = read(tmp_path, text)
     assert [row[2] for row in rows.values()] == [*(f"t\n{i}" for i in range(200)), "t"]
     assert unread == [(402, "bad quotes", 'u,a,"open')]
+
+
+@pytest.mark.parametrize("block", [1 << 20, 16])
+@pytest.mark.parametrize("quoted", [True, False])
+def test_chosen_rows_are_read_again_as_they_were(tmp_path, monkeypatch, block, quoted):
+    monkeypatch.setattr(text_lines, "_BLOCK_BYTES", block)
+    path = tmp_path / "log.csv"
+    path.write_bytes('a,b\n1,x\n2,"two\nlines"\nragged\n3,"y"\n\n4,中文\n5,\xe9\n6,last'.encode() + b"\n7,\xff\n8")
+    file = replace(open_file(path, OPTIONS), quoted=quoted)
+    rows = {
+        line: row
+        for batch in file.batches(lambda done: None)
+        for line, row in zip(batch.lines.tolist(), batch.rows.to_pylist(), strict=True)
+    }
+    for chosen in itertools.chain(itertools.combinations(rows, 1), itertools.combinations(rows, 2)):
+        lines = LineSet(max(rows))
+        lines.add(np.array(chosen))
+        again = list(read_again(file, lines).batches(lambda done: None))
+        assert [line for batch in again for line in batch.lines.tolist()] == list(chosen)
+        assert [row for batch in again for row in batch.rows.to_pylist()] == [rows[line] for line in chosen]
+        assert not any(batch.unread for batch in again)
 
 
 def test_an_endless_line_costs_one_row_and_no_memory(tmp_path, monkeypatch):
