@@ -39,6 +39,10 @@ FIRST_STAGE = "first_stage"
 """The `negatives.run` that trains the run to mine from as a first stage of the same run."""
 
 
+_MOST = 2**31 - 1
+"""The most of anything that is counted and otherwise unbounded: what indexes and seeds hold is of 32 bits."""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,18 +60,26 @@ class SplitConfig(_Section):
     )
     test_clicks: int = Field(1, ge=1, le=1000, description="held-out clicks per user (leave_last)")
     test_share: float = Field(0.2, gt=0, lt=1, description="share of the rows that are test (random)")
-    min_user_clicks: int = Field(0, ge=0, description="users with fewer clicks in the log are left out")
+    min_user_clicks: int = Field(0, ge=0, le=_MOST, description="users with fewer clicks in the log are left out")
     validation_users: int = Field(
-        1000, ge=0, description="users one of whose train clicks (the last; in a random split any) validates the epochs"
+        1000,
+        ge=0,
+        le=_MOST,
+        description="users one of whose train clicks (the last; in a random split any) validates the epochs",
     )
-    seed: int = Field(0, ge=0, description="draws the random split and the validation users; runs to compare share it")
+    seed: int = Field(
+        0, ge=0, le=_MOST, description="draws the random split and the validation users; runs to compare share it"
+    )
 
 
 class PoolConfig(_Section):
     """Which articles may be recalled."""
 
     max_age_days: float | None = Field(
-        None, gt=0, description="oldest article that may be recalled, counted back from the cutoff; none: any age"
+        None,
+        gt=0,
+        le=36_500,
+        description="oldest article that may be recalled, counted back from the cutoff; none: any age",
     )
     remove_seen: bool = Field(True, description="take what the user clicked in train out of the recall list")
 
@@ -89,7 +101,7 @@ class FeaturesConfig(_Section):
         lt=1,
         description="chance that an id is replaced by `unknown` while training, so that new articles get a sensible vector",
     )
-    min_count: int = Field(1, ge=1, description="values seen less often in train are `unknown`")
+    min_count: int = Field(1, ge=1, le=_MOST, description="values seen less often in train are `unknown`")
     title: bool | None = Field(
         None,
         description="hash the title's n-grams: letter trigrams with word boundaries, single Chinese characters and pairs; "
@@ -126,13 +138,17 @@ class NegativesConfig(_Section):
         "",
         description=f"the earlier run that mined takes hard negatives from, or {FIRST_STAGE}: train one with in_batch first",
     )
-    rank_from: int = Field(101, ge=1, description="first rank of the earlier run's recall list that is hard (mined)")
+    rank_from: int = Field(
+        101, ge=1, le=10_000, description="first rank of the earlier run's recall list that is hard (mined)"
+    )
     rank_to: int = Field(500, ge=1, le=10_000, description="last rank of it that is hard (mined)")
     hard_share: float = Field(
         0.01, ge=0, le=1, description="share of the draws that are hard; the others are uniform (mined)"
     )
     memory: int = Field(1, ge=1, le=1000, description="earlier batches whose articles are negatives too (cross_batch)")
-    hardest: int = Field(100, ge=1, description="negatives of the batch that are kept, hardest first (in_batch_hard)")
+    hardest: int = Field(
+        100, ge=1, le=65_536, description="negatives of the batch that are kept, hardest first (in_batch_hard)"
+    )
     blend: StrategyName | None = Field(None, description="a second strategy to blend in")
     blend_share: float = Field(
         0.5, ge=0, le=1, description="share of a click's negatives that the second strategy draws (blend, mixed)"
@@ -203,9 +219,9 @@ class IndexConfig(_Section):
 
     kind: IndexName = Field("exact", description="the index")
     trees: int = Field(10, ge=1, le=1000, description="number of trees (annoy)")
-    search_k: int = Field(-1, ge=-1, description="nodes looked at per query; -1: trees × K (annoy)")
-    lists: int = Field(0, ge=0, description="number of clusters; 0: 4 × √articles (ivf)")
-    probes: int = Field(48, ge=1, description="clusters looked at per query (ivf)")
+    search_k: int = Field(-1, ge=-1, le=_MOST, description="nodes looked at per query; -1: trees × K (annoy)")
+    lists: int = Field(0, ge=0, le=1_000_000, description="number of clusters; 0: 4 × √articles (ivf)")
+    probes: int = Field(48, ge=1, le=1_000_000, description="clusters looked at per query (ivf)")
 
 
 class EvalConfig(_Section):
@@ -215,7 +231,10 @@ class EvalConfig(_Section):
         [10, 50, 200], min_length=1, max_length=10, description="lengths of the recall list"
     )
     users: int = Field(
-        10_000, ge=1, description="at most this many users with held-out clicks are evaluated (a fixed sample)"
+        10_000,
+        ge=1,
+        le=_MOST,
+        description="at most this many users with held-out clicks are evaluated (a fixed sample)",
     )
     bootstrap: int = Field(1000, ge=100, le=100_000, description="resamples behind each 95 % interval")
 
@@ -224,7 +243,7 @@ class Config(_Section):
     """A run's whole config."""
 
     model: Model = Field("two_tower", description="two_tower, or a baseline")
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="of everything that is drawn while training")
+    seed: int = Field(0, ge=0, le=_MOST, description="of everything that is drawn while training")
     split: SplitConfig = SplitConfig()
     pool: PoolConfig = PoolConfig()
     features: FeaturesConfig = FeaturesConfig()

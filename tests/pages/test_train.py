@@ -12,6 +12,7 @@ from dssm_core.workspace import Workspace
 from lab import knobs
 from tests.pages.conftest import TRAINED
 from tests.sealing import reseal
+from tests.test_bounds import NUMERIC, least_and_most
 
 
 @pytest.fixture
@@ -201,6 +202,35 @@ def test_knobs_of_every_type_are_drawn_and_read(open_page, own_workspace, starte
     assert (config.negatives.blend, config.negatives.attribute) == ("uniform", "city")
     assert (config.tower.field_dims, config.features.dense) == ({"device": 4}, ["img_num"])
     assert (config.features.title, config.features.key_words) == (False, None)
+
+
+def test_the_form_takes_no_number_out_of_bounds(open_page, own_workspace):
+    at = open_page("pages/train.py", own_workspace)
+    drawn = {box.key.removeprefix("knob "): box for box in at.number_input if box.key.startswith("knob ")}
+    assert {"tower.dim", "index.trees", "train.epochs", "train.batch_size", "eval.users", "negatives.k"} <= {*drawn}
+    typed = ("tower.hidden", "tower.field_dims", "eval.k")
+    assert {*drawn} == {key for key in NUMERIC if key not in typed}
+    for key, box in drawn.items():
+        low, high = least_and_most(key)
+        assert (box.min, box.max) == (pytest.approx(low, abs=1e-6), pytest.approx(high, rel=1e-6)), key
+
+
+@pytest.mark.parametrize("key", ["loss.temperature", "split.test_share", "train.learning_rate", "loss.margin"])
+def test_a_zero_where_there_must_be_more_is_refused_by_name(open_page, own_workspace, key):
+    at = open_page("pages/train.py", own_workspace)
+    at.number_input(key=f"knob {key}").set_value(0.0).run()
+    assert f"for {key}" in at.error[0].value.replace("\\", "")
+    assert _start_button(at).disabled and not at.exception
+
+
+@pytest.mark.parametrize(
+    ("key", "text"), [("tower.hidden", "64, 0"), ("eval.k", "0"), ("tower.field_dims", "device: 0")]
+)
+def test_a_zero_among_typed_numbers_is_refused_by_name(open_page, own_workspace, key, text):
+    at = open_page("pages/train.py", own_workspace)
+    at.text_input(key=f"knob {key}").set_value(text).run()
+    assert f"for {key}" in at.error[0].value.replace("\\", "")
+    assert _start_button(at).disabled and not at.exception
 
 
 def test_knobs_cover_every_key_but_the_model():
