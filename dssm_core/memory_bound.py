@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from dssm_core.config import Config, flatten, unflatten
+from dssm_core.config import KEYS, Config, flatten, unflatten
 from dssm_core.errors import UserError
 from dssm_core.free_memory import in_words
 
@@ -12,7 +12,7 @@ from dssm_core.free_memory import in_words
 class Part:
     """Something held in memory: what it is and how many bytes.
 
-    `knobs` make it so large, most of all the first; `instead`: what to do where there are none.
+    `knobs` make it so large; `instead`: what to do where there are none.
     """
 
     what: str
@@ -30,7 +30,7 @@ class Need:
     @property
     def bytes(self) -> float:
         """Their sum."""
-        return sum(part.bytes for part in self.parts)
+        return float(sum(part.bytes for part in self.parts))
 
 
 def check_fits(config: Config, estimate: Callable[[Config], Need], free: int, what: str = "the run") -> Need:
@@ -43,8 +43,8 @@ def check_fits(config: Config, estimate: Callable[[Config], Need], free: int, wh
         return need
     largest = sorted(need.parts, key=lambda part: -part.bytes)
     most = largest[0]
-    name = f"{most.knobs[0]}={flatten(config)[most.knobs[0]]}" if most.knobs else most.what
-    knobs = [knob for part in largest for knob in part.knobs]
+    knobs = [knob for part in largest for knob in sorted(part.knobs, key=lambda knob: -_turned_up(config, knob))]
+    name = f"{knobs[0]}={flatten(config)[knobs[0]]}" if most.knobs else most.what
     lower = _that_fits(config, dict.fromkeys(knobs), lambda other: estimate(other).bytes <= free)
     raise UserError(
         f"{name} does not fit into memory: {what} needs about {in_words(need.bytes)}, of which {in_words(most.bytes)} "
@@ -53,6 +53,14 @@ def check_fits(config: Config, estimate: Callable[[Config], Need], free: int, wh
 
 
 _OTHERWISE = "make more memory free, or take a smaller part of the log"
+
+
+def _turned_up(config: Config, knob: str) -> float:
+    """How far a knob is above where it usually stands."""
+    value, usual = flatten(config)[knob], KEYS[knob]
+    if isinstance(value, str):
+        return 1.0
+    return sum(value) / sum(usual) if isinstance(value, list) else value / max(1, usual)
 
 
 def _that_fits(config: Config, knobs: Iterable[str], fits: Callable[[Config], bool]) -> str:

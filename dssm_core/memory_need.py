@@ -149,13 +149,11 @@ def _model(config: Config, scale: Scale, strategy: Strategy) -> list[Part]:
     if tower.kind == "deepmatch":
         copies += _KERAS_COPIES
     at_birth = max(0, (_TABLES_AT_BIRTH - 1) * max(tables) - sum(part.bytes for part in step))
-    knobs = [knob, "features.title_buckets"] if articles.hashed else [knob]
-    if articles.hashed and config.features.title_buckets > article_rows / 2:
-        knobs.reverse()
+    knobs = (knob, *(["features.title_buckets"] if articles.hashed else []))
     weighed = min(_WEIGHED_ROWS, articles.rows) * articles.slots if tower.kind == "senet" else 0
     rows = f"embedding tables of {user_rows + article_rows:,} rows with their last and best copies"
     return [
-        Part(rows, copies * sum(tables) + at_birth, tuple(knobs)),
+        Part(rows, copies * sum(tables) + at_birth, knobs),
         _layers(config, scale, length),
         Part("embeddings to weigh the fields by", _WEIGHED * 4 * length * weighed, (knob,)),
         *step,

@@ -68,3 +68,16 @@ def test_a_part_without_a_knob_says_what_to_do_instead():
 
     with pytest.raises(UserError, match=r"^ease's matrix does not fit .* 3\.0 GB .* 2\.0 GB are free: use item_knn$"):
         check_fits(Config(), estimate, 2 * GB, "the baseline ease")
+
+
+def test_of_several_knobs_the_one_that_is_turned_up_most_is_named_and_lowered_first():
+    def estimate(config):
+        size = GB * config.negatives.k * config.train.batch_size / 1024
+        return Need((Part("what a step gathers", size, ("train.batch_size", "negatives.k")),))
+
+    config = with_settings(Config(), ["negatives.k=1000", "train.batch_size=2048"])
+    with pytest.raises(UserError, match=r"^negatives\.k=1000 does not fit .*: set negatives\.k=62$"):
+        check_fits(config, estimate, 150 * GB)
+    config = with_settings(Config(), ["negatives.k=10", "train.batch_size=65536"])
+    with pytest.raises(UserError, match=r"^train\.batch_size=65536 does not fit .*: set train\.batch_size=8192$"):
+        check_fits(config, estimate, 150 * GB)
