@@ -175,8 +175,9 @@ class BatchMaker:
 def _every_copy(rows: np.ndarray, found: np.ndarray, representative: np.ndarray) -> np.ndarray:
     """Repeat each place (row, column) for all columns of the same article: those with the same representative."""
     order = np.argsort(representative, kind="stable")
-    start = np.searchsorted(representative[order], found)
-    copies = np.searchsorted(representative[order], found, side="right") - start
+    copies = np.bincount(representative, minlength=len(representative))
+    start = np.cumsum(copies) - copies
+    start, copies = start[found], copies[found]
     offsets = np.arange(copies.sum()) - np.repeat(np.cumsum(copies) - copies, copies)
     columns = order[np.repeat(start, copies) + offsets]
     return np.stack([np.repeat(rows, copies), columns], axis=1).astype(np.int32)

@@ -70,8 +70,11 @@ def corrected(logits: tf.Tensor, log_q: tf.Tensor, n: float) -> tf.Tensor:
 
 
 def masked(logits: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """`MASKED` wherever the bool `mask` (same shape) is true."""
-    return tf.where(mask, MASKED, logits)
+    """`MASKED` wherever the bool `mask` (same shape) is true.
+
+    Added, since a logit is lost beside it: no loss has a gradient there, so that the mask is not needed on the way back.
+    """
+    return logits + tf.where(mask, MASKED, 0.0)
 
 
 def same_article(positives: tf.Tensor, negatives: tf.Tensor) -> tf.Tensor:

@@ -1,10 +1,12 @@
 """One training step: gather the batch's rows, score, mask, take the loss, update the towers and only those rows.
 
-The towers, the objective and their gradients are compiled by XLA; many steps run inside one call. Tables are updated by
-row-wise Adagrad (one accumulator a row, as in Naumov et al., 2019), so that a step costs the same for any catalogue.
+All arithmetic is compiled by XLA, which reads the tables where they lie; only finding the distinct rows of a batch and
+writing them back is left to TensorFlow's own kernels, and many steps run inside one call. Tables are updated by row-wise
+Adagrad (one accumulator a row, as in Naumov et al., 2019), so that a step costs the same for any catalogue.
 """
 
 import math
+import os
 from typing import NamedTuple
 
 import keras
@@ -17,21 +19,31 @@ from dssm_core.losses import LOSSES, corrected, hardest, masked, same_article, s
 from dssm_core.strategy import Sizes, Strategy
 from dssm_core.two_tower import TowerSide, TwoTower
 
+# Read when XLA compiles for the first time. Its own choice is half of what AVX-512 has; on other CPUs nothing changes.
+os.environ["XLA_FLAGS"] = f"--xla_cpu_prefer_vector_width=512 {os.environ.get('XLA_FLAGS', '')}"
+
 _EPSILON = 1e-12
 _LEAST_TEMPERATURE = 0.01
 
 
-class _Inputs(NamedTuple):
-    """A batch, its rows gathered. Articles are the B positives, S shared and B·k own negatives, in this order."""
+class _Rows(NamedTuple):
+    """Which rows of a side's table a batch needs: each once in `distinct` (n · s,), of which the first `count` count.
 
-    user_slots: tf.Tensor
-    user_weights: tf.Tensor
-    user_rows: tf.Tensor
-    article_slots: tf.Tensor
-    article_weights: tf.Tensor
-    article_rows: tf.Tensor
-    positives: tf.Tensor
-    shared: tf.Tensor
+    `places` (n, s): where in `distinct` each slot's row stands. `weights` (n, s), or None where all are 1.
+    """
+
+    distinct: tf.Tensor
+    count: tf.Tensor
+    places: tf.Tensor
+    weights: tf.Tensor | None
+
+
+class _Inputs(NamedTuple):
+    """A batch. Articles are the B positives, S shared and B·k own negatives, in this order."""
+
+    users: _Rows
+    articles: _Rows
+    article_ids: tf.Tensor
     own: tf.Tensor
     known: tf.Tensor
     log_q: tf.Tensor
@@ -56,6 +68,7 @@ class Step:
         self._config = config
         self._log_q = tf.constant(log_q)
         self._strategy = strategy
+        self._batch = sizes.batch
         self._log_temperature = keras.Variable(math.log(config.loss.temperature))
         self._dense = [*model.dense, *([self._log_temperature] if config.loss.learn_temperature else [])]
         self._optimizer = keras.optimizers.Adam(config.train.learning_rate)
@@ -65,7 +78,7 @@ class Step:
         signature = [tf.TensorSpec([None, *shape], tf.int32) for shape in shapes]
         signature += [tf.TensorSpec([None, None]), tf.TensorSpec([], tf.int32)]
         self._train = tf.function(self._train_many, input_signature=signature)
-        self._compiled_gradients = tf.function(self._gradients, jit_compile=True)
+        self._compiled_update = tf.function(self._update, jit_compile=True)
         self._compiled_scores = tf.function(self._scores, jit_compile=True)
 
     @property
@@ -117,98 +130,98 @@ class Step:
         return losses.stack()
 
     def _train_one(self, inputs: _Inputs, step):
-        user_rows, user_places = tf.unique(tf.reshape(inputs.user_slots, [-1]))
-        article_rows, article_places = tf.unique(tf.reshape(inputs.article_slots, [-1]))
-        loss, user_gradient, article_gradient, positives = self._compiled_gradients(inputs, user_places, article_places)
-        _update_rows(self._model.users, user_rows, user_gradient, self._config.train)
-        _update_rows(self._model.articles, article_rows, article_gradient, self._config.train)
-        self._memory.write(step, positives, inputs.positives, inputs.log_q)
+        loss, positives, log_q, for_users, for_articles = self._compiled_update(inputs)
+        _write_rows(self._model.users, inputs.users, *for_users)
+        _write_rows(self._model.articles, inputs.articles, *for_articles)
+        self._memory.write(step, positives, inputs.article_ids[: self._batch], log_q)
         return loss
 
     def _gather(self, users, positives, before, own, shared, known, log_q, step=None) -> _Inputs:
-        """The rows of a batch: slots, weights and embeddings of users and of articles; ids, ln q and known clicks."""
+        """A batch's rows, ids, known clicks and ln q."""
         articles = tf.concat([positives, shared, tf.reshape(own, [-1])], axis=0)
-        user_slots, user_weights = self._slots(self._model.users, users, before, step, 0)
-        article_slots, article_weights = self._slots(self._model.articles, articles, None, step, 1)
         return _Inputs(
-            user_slots,
-            user_weights,
-            tf.gather(self._model.users.table, user_slots),
-            article_slots,
-            article_weights,
-            tf.gather(self._model.articles.table, article_slots),
-            positives,
-            shared,
+            self._rows(self._model.users, users, before, step, 0),
+            self._rows(self._model.articles, articles, None, step, 1),
+            articles,
             own,
             known,
-            log_q if self._strategy.streaming else tf.gather(self._log_q, articles),
+            log_q,
             self._memory.read(),
         )
 
-    def _slots(self, side: TowerSide, rows, spans, step, salt):
+    def _rows(self, side: TowerSide, rows, spans, step, salt) -> _Rows:
         slots, weights = side.rows(rows, spans)
         rate = self._config.features.id_dropout
-        if step is None or not rate or not side.id_slots:
-            return slots, weights
-        chance = tf.random.stateless_uniform(tf.shape(rows), seed=tf.stack([self._config.seed * 2 + salt, step]))
-        ids = tf.where(chance < rate, side.unknown_id, slots[:, 0])
-        return tf.concat([ids[:, None], slots[:, 1:]], axis=1), weights
+        if step is not None and rate and side.id_slots:
+            chance = tf.random.stateless_uniform(tf.shape(rows), seed=tf.stack([self._config.seed * 2 + salt, step]))
+            ids = tf.where(chance < rate, side.unknown_id, slots[:, 0])
+            slots = tf.concat([ids[:, None], slots[:, 1:]], axis=1)
+        distinct, places = tf.unique(tf.reshape(slots, [-1]))
+        count, most = tf.size(distinct), tf.size(places)
+        distinct = tf.ensure_shape(tf.pad(distinct, [[0, most - count]]), [slots.shape.num_elements()])
+        return _Rows(distinct, count, tf.reshape(places, slots.shape), weights)
 
-    def _gradients(self, inputs: _Inputs, user_places, article_places):
-        """Loss, the summed gradient of each distinct row, and the positives' vectors; updates the towers."""
+    def _update(self, inputs: _Inputs):
+        """Loss, the positives' vectors and ln q, and what the distinct rows of either side become; updates the towers."""
+        model, log_q = self._model, self._log_q_of(inputs)
+        user_rows = tf.gather(model.users.table, inputs.users.distinct)
+        article_rows = tf.gather(model.articles.table, inputs.articles.distinct)
         with tf.GradientTape() as tape:
-            tape.watch((inputs.user_rows, inputs.article_rows))
-            users, articles = self._vectors(inputs, training=True)
-            loss = tf.reduce_mean(self._loss(self._score(users, articles, inputs)))
-        *dense_gradients, for_users, for_articles = tape.gradient(
-            loss, [*self._dense, inputs.user_rows, inputs.article_rows]
-        )
+            tape.watch((user_rows, article_rows))
+            users = _vectors(model.users, user_rows, inputs.users, training=True)
+            articles = _vectors(model.articles, article_rows, inputs.articles, training=True)
+            loss = tf.reduce_mean(self._loss(self._score(users, articles, log_q, inputs)))
+        *dense_gradients, for_users, for_articles = tape.gradient(loss, [*self._dense, user_rows, article_rows])
         if self._dense:
             self._optimizer.apply(dense_gradients, self._dense)
-        positives = articles[: inputs.positives.shape[0]]
-        return loss, _summed(for_users, user_places), _summed(for_articles, article_places), positives
+        new_users = _updated(model.users, inputs.users, user_rows, for_users, self._config.train)
+        new_articles = _updated(model.articles, inputs.articles, article_rows, for_articles, self._config.train)
+        return loss, articles[: self._batch], log_q[: self._batch], new_users, new_articles
 
     def _scores(self, inputs: _Inputs) -> _Scored:
-        return self._score(*self._vectors(inputs, training=False), inputs)
+        sides = (self._model.users, inputs.users), (self._model.articles, inputs.articles)
+        users, articles = (
+            _vectors(side, tf.gather(side.table, rows.distinct), rows, training=False) for side, rows in sides
+        )
+        return self._score(users, articles, self._log_q_of(inputs), inputs)
 
-    def _vectors(self, inputs: _Inputs, training: bool):
-        users = self._model.users.vectors(inputs.user_rows, inputs.user_weights, training)
-        return users, self._model.articles.vectors(inputs.article_rows, inputs.article_weights, training)
+    def _log_q_of(self, inputs: _Inputs):
+        return inputs.log_q if self._strategy.streaming else tf.gather(self._log_q, inputs.article_ids)
 
-    def _score(self, users, articles, inputs: _Inputs) -> _Scored:
+    def _score(self, users, articles, log_q, inputs: _Inputs) -> _Scored:
         """Cosines → over the temperature → corrected → masked, of unit vectors of the batch's users and articles."""
-        loss, batch = self._config.loss, inputs.positives.shape[0]
+        loss, batch = self._config.loss, self._batch
         cosine = tf.reduce_sum(users * articles[:batch], axis=1)
-        cosines, ids, log_q = self._negatives(users, articles, inputs, batch)
-        known = _at(inputs.known, cosines)
-        mask = same_article(inputs.positives, ids) | (ids == 0) | known
+        cosines, ids, negatives_log_q = self._negatives(users, articles, log_q, inputs)
+        mask = same_article(inputs.article_ids[:batch], ids) | (ids == 0) | _at(inputs.known, cosines)
         positive, negative = cosine / self._temperature(), cosines / self._temperature()
         if loss.correction:
             n = max(1, cosines.shape[1] - self._strategy.in_batch)
-            negative = corrected(negative, log_q, n)
+            negative = corrected(negative, negatives_log_q, n)
             if loss.correct_positive:
-                positive = corrected(positive, inputs.log_q[:batch], n)
+                positive = corrected(positive, log_q[:batch], n)
         return _Scored(cosine, cosines, positive, masked(negative, mask), mask)
 
-    def _negatives(self, users, articles, inputs: _Inputs, batch):
+    def _negatives(self, users, articles, log_q, inputs: _Inputs):
         """Cosines (B, n), ids and ln q (B or 1, n): of the other positives, the shared set, the memory, the own."""
-        end = batch + inputs.shared.shape[0]
+        batch, own_k = self._batch, inputs.own.shape[1]
+        end = len(articles) - batch * own_k
         first = 0 if self._strategy.in_batch else batch
-        vectors, ids, log_q = inputs.memory
-        others = self._for_the_remembered(articles[first:batch], ids)
+        vectors, remembered, remembered_log_q = inputs.memory
+        others = self._for_the_remembered(articles[first:batch], remembered)
         for_all = tf.concat([others, articles[batch:end], vectors], axis=0)
-        ids = tf.concat([inputs.positives[first:], inputs.shared, ids], axis=0)[None]
-        log_q = tf.concat([inputs.log_q[first:end], log_q], axis=0)[None]
-        if not inputs.own.shape[1]:
-            return scores(users, for_all), ids, log_q
-        own = tf.reshape(articles[end:], [batch, -1, articles.shape[1]])
-        cosines, own_log_q = tf.reduce_sum(users[:, None] * own, axis=2), tf.reshape(inputs.log_q[end:], [batch, -1])
+        ids = tf.concat([inputs.article_ids[first:end], remembered], axis=0)[None]
+        for_all_log_q = tf.concat([log_q[first:end], remembered_log_q], axis=0)[None]
+        if not own_k:
+            return scores(users, for_all), ids, for_all_log_q
+        own = tf.reshape(articles[end:], [batch, own_k, -1])
+        cosines, own_log_q = tf.reduce_sum(users[:, None] * own, axis=2), tf.reshape(log_q[end:], [batch, own_k])
         if not for_all.shape[0]:
             return cosines, inputs.own, own_log_q
         return (
             tf.concat([scores(users, for_all), cosines], axis=1),
             tf.concat([tf.tile(ids, [batch, 1]), inputs.own], axis=1),
-            tf.concat([tf.tile(log_q, [batch, 1]), own_log_q], axis=1),
+            tf.concat([tf.tile(for_all_log_q, [batch, 1]), own_log_q], axis=1),
         )
 
     def _for_the_remembered(self, articles, remembered):
@@ -258,7 +271,7 @@ class _Memory:
         places = step % self._batches * self._batch + tf.range(self._batch)
         self._vectors.scatter_update(tf.IndexedSlices(vectors, places))
         self._ids.scatter_update(tf.IndexedSlices(ids, places))
-        self._log_q.scatter_update(tf.IndexedSlices(log_q[: self._batch], places))
+        self._log_q.scatter_update(tf.IndexedSlices(log_q, places))
 
 
 def _at(places, like):
@@ -272,18 +285,22 @@ def _tensors(batches: Batches) -> tuple:
     return (*(tf.constant(array, tf.int32) for array in arrays), tf.constant(batches.log_q, tf.float32))
 
 
-def _summed(gradient, places):
-    """Sum of the gradients (…, d) that share a place: as many rows as places, of which the last ones stay zero."""
-    flat = tf.reshape(gradient, [-1, gradient.shape[-1]])
-    return tf.math.unsorted_segment_sum(flat, places, tf.shape(flat)[0])
+def _vectors(side: TowerSide, distinct, rows: _Rows, training: bool):
+    """Unit vectors (n, dim) from the values of the distinct rows, (n · s, d)."""
+    return side.vectors(tf.gather(distinct, rows.places), rows.weights, training)
 
 
-def _update_rows(side: TowerSide, rows, gradient, train) -> None:
-    """Row-wise Adagrad on distinct `rows` of the table, by the first rows of `gradient`."""
-    gradient = gradient[: tf.size(rows)]
+def _updated(side: TowerSide, rows: _Rows, values, gradient, train) -> tuple:
+    """Row-wise Adagrad: what the distinct rows and their accumulators become, as many as the places of the batch."""
+    gradient = tf.convert_to_tensor(gradient)  # of a gather: summed over all places of a row
     if train.l2:
-        gradient += train.l2 * tf.gather(side.table, rows)
-    state = tf.gather(side.accumulator, rows) + tf.reduce_mean(tf.square(gradient), axis=1)
-    side.accumulator.scatter_update(tf.IndexedSlices(state, rows))
+        gradient += train.l2 * values
+    state = tf.gather(side.accumulator, rows.distinct) + tf.reduce_mean(tf.square(gradient), axis=1)
     change = train.embedding_learning_rate * gradient * tf.math.rsqrt(state + _EPSILON)[:, None]
-    side.table.scatter_sub(tf.IndexedSlices(change, rows))
+    return values - change, state
+
+
+def _write_rows(side: TowerSide, rows: _Rows, values, state) -> None:
+    distinct = rows.distinct[: rows.count]
+    side.table.scatter_update(tf.IndexedSlices(values[: rows.count], distinct))
+    side.accumulator.scatter_update(tf.IndexedSlices(state[: rows.count], distinct))

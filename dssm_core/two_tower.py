@@ -29,7 +29,8 @@ class TowerSide:
         self.field_names = [field.name for field in side.fields] + (history.names if history else [])
         self._widths = (*side.widths, *(history.widths if history else ()))
         self._slots = tf.constant(side.slots)
-        self._weights = tf.constant(side.weights)
+        plain = history is None and (side.weights == 1).all() and set(side.widths) == {1}
+        self._weights = None if plain else tf.constant(side.weights)
         self._history = history
         table_rows = side.table_rows + (history.table_rows if history else 0)
         initial = tf.random.stateless_normal((table_rows, dim), seed=(seed, table_rows), stddev=_INITIAL_SPREAD)
@@ -41,27 +42,28 @@ class TowerSide:
         self.id_slots = 1 if side.fields[0].name in ("user_id", "article_id") else 0
         self.unknown_id = side.fields[0].first_row
 
-    def rows(self, rows: tf.Tensor, spans: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Slots (n, s) int32 and weights (n, s) float32 of table rows (n,) of the dataset.
+    def rows(self, rows: tf.Tensor, spans: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Slots (n, s) int32 and weights (n, s) float32, None where all are 1, of table rows (n,) of the dataset.
 
         `spans` (n, 2): which train clicks are each row's history; None: all of the user's.
         """
-        slots, weights = tf.gather(self._slots, rows), tf.gather(self._weights, rows)
+        slots = tf.gather(self._slots, rows)
+        if self._weights is None:
+            return slots, None
+        weights = tf.gather(self._weights, rows)
         if self._history is None:
             return slots, weights
         past_slots, past_weights = self._history.rows(rows, spans)
         return tf.concat([slots, past_slots], axis=1), tf.concat([weights, past_weights], axis=1)
 
-    def vectors(self, embedded: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        """Unit vectors (n, dim) from the embedded slots (n, s, d) and their weights (n, s)."""
+    def vectors(self, embedded: tf.Tensor, weights: tf.Tensor | None, training: bool) -> tf.Tensor:
+        """Unit vectors (n, dim) from the embedded slots (n, s, d) and their weights (n, s), None where all are 1."""
         return unit(self.tower(self._fields(embedded, weights), training=training))
 
-    def _fields(self, embedded: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    def _fields(self, embedded: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
         """One embedding a field: (n, fields, d)."""
-        weighted = embedded * weights[:, :, None]
-        fields = [tf.reduce_sum(part, axis=1) for part in tf.split(weighted, self._widths, axis=1)]
-        stacked = tf.stack(fields, axis=1)
-        return stacked if self._kept is None else stacked * self._kept
+        fields = embedded if weights is None else _summed(embedded * weights[:, :, None], self._widths)
+        return fields if self._kept is None else fields * self._kept
 
     @tf.function(jit_compile=False, reduce_retracing=True)
     def embed(self, rows: tf.Tensor) -> tf.Tensor:
@@ -167,6 +169,11 @@ class TwoTower:
         self.articles.table.assign(weights["articles"])
         for i, variable in enumerate(self.dense):
             variable.assign(weights[f"dense_{i}"])
+
+
+def _summed(values: tf.Tensor, widths: tuple[int, ...]) -> tf.Tensor:
+    """Sums over the slots of each field: (n, Σ widths, d) → (n, fields, d)."""
+    return tf.stack([tf.reduce_sum(part, axis=1) for part in tf.split(values, widths, axis=1)], axis=1)
 
 
 def _check_names(field_dims: dict[str, int], *sides: Side) -> None:
