@@ -94,7 +94,7 @@ def hardest(logits: tf.Tensor, h: int) -> tf.Tensor:
 
     def halve(low, high):
         middle = (low + high) / 2
-        enough = tf.reduce_sum(tf.cast(fixed >= middle[:, None], tf.int32), axis=1) >= h
+        enough = _sums(tf.cast(fixed >= middle[:, None], tf.float32)) >= h
         return tf.where(enough, middle, low), tf.where(enough, high, middle)
 
     # a loop, not 24 copies, into each of which XLA would fuse what the logits are computed from
@@ -107,7 +107,7 @@ def bce(positive: tf.Tensor, negative: tf.Tensor, config: LossConfig, temperatur
 
     With the correction it is noise-contrastive estimation (Gutmann & Hyvärinen, 2010).
     """
-    return tf.math.softplus(-positive) + tf.reduce_sum(tf.math.softplus(negative), axis=1)
+    return tf.math.softplus(-positive) + _sums(tf.math.softplus(negative))
 
 
 def bpr(positive: tf.Tensor, negative: tf.Tensor, config: LossConfig, temperature: tf.Tensor) -> tf.Tensor:
@@ -131,7 +131,12 @@ def sampled_softmax(positive: tf.Tensor, negative: tf.Tensor, config: LossConfig
 
 def _mean_unmasked(values: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
     kept = tf.cast(negative > MASKED, tf.float32)
-    return tf.reduce_sum(values * kept, axis=1) / tf.maximum(tf.reduce_sum(kept, axis=1), 1)
+    return _sums(values * kept) / tf.maximum(_sums(kept), 1)
+
+
+def _sums(values: tf.Tensor) -> tf.Tensor:
+    """Row sums, as a product with ones: XLA's CPU code for it is three times faster than for a sum."""
+    return tf.linalg.matvec(values, tf.ones(tf.shape(values)[1]))
 
 
 LOSSES: dict[str, Callable[[tf.Tensor, tf.Tensor, LossConfig, tf.Tensor], tf.Tensor]] = {

@@ -39,15 +39,21 @@ class _Rows(NamedTuple):
 
 
 class _Inputs(NamedTuple):
-    """A batch. Articles are the B positives, S shared and B·k own negatives, in this order."""
+    """A batch. Articles are the B positives, S shared and B·k own negatives, in this order, as is their `log_q`.
+
+    What every click meets stands in columns: the other positives (if in-batch), the shared set, the memory. Their ids
+    and ln q are (columns,), put together before XLA sees them: it would do so anew for each element of (B, columns).
+    """
 
     users: _Rows
     articles: _Rows
-    article_ids: tf.Tensor
+    positives: tf.Tensor
     own: tf.Tensor
     known: tf.Tensor
     log_q: tf.Tensor
-    memory: tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+    column_ids: tf.Tensor
+    column_log_q: tf.Tensor
+    remembered: tf.Tensor
 
 
 class _Scored(NamedTuple):
@@ -130,23 +136,28 @@ class Step:
         return losses.stack()
 
     def _train_one(self, inputs: _Inputs, step):
-        loss, positives, log_q, for_users, for_articles = self._compiled_update(inputs)
+        loss, positives, for_users, for_articles = self._compiled_update(inputs)
         _write_rows(self._model.users, inputs.users, *for_users)
         _write_rows(self._model.articles, inputs.articles, *for_articles)
-        self._memory.write(step, positives, inputs.article_ids[: self._batch], log_q)
+        self._memory.write(step, positives, inputs.positives, inputs.log_q)
         return loss
 
     def _gather(self, users, positives, before, own, shared, known, log_q, step=None) -> _Inputs:
-        """A batch's rows, ids, known clicks and ln q."""
+        """A batch's rows and columns."""
         articles = tf.concat([positives, shared, tf.reshape(own, [-1])], axis=0)
+        log_q = log_q if self._strategy.streaming else tf.gather(self._log_q, articles)
+        vectors, ids, remembered_log_q = self._memory.read()
+        columns = slice(0 if self._strategy.in_batch else self._batch, self._batch + shared.shape[0])
         return _Inputs(
             self._rows(self._model.users, users, before, step, 0),
             self._rows(self._model.articles, articles, None, step, 1),
-            articles,
+            positives,
             own,
             known,
             log_q,
-            self._memory.read(),
+            tf.concat([articles[columns], ids], axis=0),
+            tf.concat([log_q[columns], remembered_log_q], axis=0),
+            vectors,
         )
 
     def _rows(self, side: TowerSide, rows, spans, step, salt) -> _Rows:
@@ -162,66 +173,62 @@ class Step:
         return _Rows(distinct, count, tf.reshape(places, slots.shape), weights)
 
     def _update(self, inputs: _Inputs):
-        """Loss, the positives' vectors and ln q, and what the distinct rows of either side become; updates the towers."""
-        model, log_q = self._model, self._log_q_of(inputs)
+        """Loss, the positives' vectors, and what the distinct rows of either side become; updates the towers."""
+        model = self._model
         user_rows = tf.gather(model.users.table, inputs.users.distinct)
         article_rows = tf.gather(model.articles.table, inputs.articles.distinct)
         with tf.GradientTape() as tape:
             tape.watch((user_rows, article_rows))
             users = _vectors(model.users, user_rows, inputs.users, training=True)
             articles = _vectors(model.articles, article_rows, inputs.articles, training=True)
-            loss = tf.reduce_mean(self._loss(self._score(users, articles, log_q, inputs)))
+            loss = tf.reduce_mean(self._loss(self._score(users, articles, inputs)))
         *dense_gradients, for_users, for_articles = tape.gradient(loss, [*self._dense, user_rows, article_rows])
         if self._dense:
             self._optimizer.apply(dense_gradients, self._dense)
         new_users = _updated(model.users, inputs.users, user_rows, for_users, self._config.train)
         new_articles = _updated(model.articles, inputs.articles, article_rows, for_articles, self._config.train)
-        return loss, articles[: self._batch], log_q[: self._batch], new_users, new_articles
+        return loss, articles[: self._batch], new_users, new_articles
 
     def _scores(self, inputs: _Inputs) -> _Scored:
         sides = (self._model.users, inputs.users), (self._model.articles, inputs.articles)
         users, articles = (
             _vectors(side, tf.gather(side.table, rows.distinct), rows, training=False) for side, rows in sides
         )
-        return self._score(users, articles, self._log_q_of(inputs), inputs)
+        return self._score(users, articles, inputs)
 
-    def _log_q_of(self, inputs: _Inputs):
-        return inputs.log_q if self._strategy.streaming else tf.gather(self._log_q, inputs.article_ids)
-
-    def _score(self, users, articles, log_q, inputs: _Inputs) -> _Scored:
+    def _score(self, users, articles, inputs: _Inputs) -> _Scored:
         """Cosines → over the temperature → corrected → masked, of unit vectors of the batch's users and articles."""
         loss, batch = self._config.loss, self._batch
         cosine = tf.reduce_sum(users * articles[:batch], axis=1)
-        cosines, ids, negatives_log_q = self._negatives(users, articles, log_q, inputs)
-        mask = same_article(inputs.article_ids[:batch], ids) | (ids == 0) | _at(inputs.known, cosines)
+        cosines, ids, log_q = self._negatives(users, articles, inputs)
+        mask = same_article(inputs.positives, ids) | (ids == 0) | _at(inputs.known, cosines)
         positive, negative = cosine / self._temperature(), cosines / self._temperature()
         if loss.correction:
             n = max(1, cosines.shape[1] - self._strategy.in_batch)
-            negative = corrected(negative, negatives_log_q, n)
+            negative = corrected(negative, log_q, n)
             if loss.correct_positive:
-                positive = corrected(positive, log_q[:batch], n)
+                positive = corrected(positive, inputs.log_q[:batch], n)
         return _Scored(cosine, cosines, positive, masked(negative, mask), mask)
 
-    def _negatives(self, users, articles, log_q, inputs: _Inputs):
-        """Cosines (B, n), ids and ln q (B or 1, n): of the other positives, the shared set, the memory, the own."""
+    def _negatives(self, users, articles, inputs: _Inputs):
+        """Cosines (B, n), ids and ln q (B or 1, n): of the columns, then of each click's own."""
         batch, own_k = self._batch, inputs.own.shape[1]
-        end = len(articles) - batch * own_k
-        first = 0 if self._strategy.in_batch else batch
-        vectors, remembered, remembered_log_q = inputs.memory
-        others = self._for_the_remembered(articles[first:batch], remembered)
-        for_all = tf.concat([others, articles[batch:end], vectors], axis=0)
-        ids = tf.concat([inputs.article_ids[first:end], remembered], axis=0)[None]
-        for_all_log_q = tf.concat([log_q[first:end], remembered_log_q], axis=0)[None]
+        end = articles.shape[0] - batch * own_k
+        ids, log_q = inputs.column_ids[None], inputs.column_log_q[None]
+        if ids.shape[1]:
+            others = articles[:batch] if self._strategy.in_batch else articles[:0]
+            others = self._for_the_remembered(others, ids[0, ids.shape[1] - inputs.remembered.shape[0] :])
+            for_all = scores(users, tf.concat([others, articles[batch:end], inputs.remembered], axis=0))
         if not own_k:
-            return scores(users, for_all), ids, for_all_log_q
+            return for_all, ids, log_q
         own = tf.reshape(articles[end:], [batch, own_k, -1])
-        cosines, own_log_q = tf.reduce_sum(users[:, None] * own, axis=2), tf.reshape(log_q[end:], [batch, own_k])
-        if not for_all.shape[0]:
+        cosines, own_log_q = tf.reduce_sum(users[:, None] * own, axis=2), tf.reshape(inputs.log_q[end:], [batch, own_k])
+        if not ids.shape[1]:
             return cosines, inputs.own, own_log_q
         return (
-            tf.concat([scores(users, for_all), cosines], axis=1),
+            tf.concat([for_all, cosines], axis=1),
             tf.concat([tf.tile(ids, [batch, 1]), inputs.own], axis=1),
-            tf.concat([tf.tile(for_all_log_q, [batch, 1]), own_log_q], axis=1),
+            tf.concat([tf.tile(log_q, [batch, 1]), own_log_q], axis=1),
         )
 
     def _for_the_remembered(self, articles, remembered):
@@ -271,7 +278,7 @@ class _Memory:
         places = step % self._batches * self._batch + tf.range(self._batch)
         self._vectors.scatter_update(tf.IndexedSlices(vectors, places))
         self._ids.scatter_update(tf.IndexedSlices(ids, places))
-        self._log_q.scatter_update(tf.IndexedSlices(log_q, places))
+        self._log_q.scatter_update(tf.IndexedSlices(log_q[: self._batch], places))
 
 
 def _at(places, like):
