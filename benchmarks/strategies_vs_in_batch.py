@@ -1,7 +1,8 @@
-"""Training with every other strategy and loss against `in_batch`, on the same positives: 50,000 users, 630,000 articles.
+"""Training with every other strategy and loss against `in_batch`, on the same positives.
 
-Strategies that draw take five negatives a click. Rates are positives a second, after a first call that compiles; each
-ratio is taken in pairs, one after the other. The figure is that of the slowest; all are told beside it.
+50,000 users, 630,000 articles. Strategies that draw take five negatives a click. Rates are positives a second, after a
+first call that compiles; each ratio is taken in pairs, one after the other. The figure is that of the slowest; all are
+told beside it.
 """
 
 import statistics

@@ -7,6 +7,7 @@ nothing but its matrix products, at the rate of a large one measured beside them
 
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -46,7 +47,7 @@ def operations_per_positive(log: LargeLog) -> int:
     multiplied = config.train.batch_size * config.tower.dim
     for side in (log.features.users, log.features.articles):
         widths = [config.tower.embedding_dim * len(side.fields), *layers]
-        multiplied += sum(one * next_one for one, next_one in zip(widths, widths[1:], strict=False))
+        multiplied += sum(one * next_one for one, next_one in pairwise(widths))
     return 3 * 2 * multiplied
 
 

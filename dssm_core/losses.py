@@ -72,7 +72,7 @@ def corrected(logits: tf.Tensor, log_q: tf.Tensor, n: float) -> tf.Tensor:
 def masked(logits: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """`MASKED` wherever the bool `mask` (same shape) is true.
 
-    Added, since a logit is lost beside it: no loss has a gradient there, so that the mask is not needed on the way back.
+    Added, since a logit is lost beside it: no loss has a gradient there, and the way back needs no mask.
     """
     return logits + tf.where(mask, MASKED, 0.0)
 

@@ -1,7 +1,7 @@
 """One training step: gather the batch's rows, score, mask, take the loss, update the towers and only those rows.
 
 All arithmetic is compiled by XLA, which reads the tables where they lie; only finding the distinct rows of a batch and
-writing them back is left to TensorFlow's own kernels, and many steps run inside one call. Tables are updated by row-wise
+writing them back is left to TensorFlow's own kernels. Many steps run inside one call. Tables are updated by row-wise
 Adagrad (one accumulator a row, as in Naumov et al., 2019), so that a step costs the same for any catalogue.
 """
 

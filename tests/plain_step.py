@@ -12,8 +12,9 @@ _ADAM = (0.9, 0.999, 1e-7)  # Keras's defaults
 class PlainStep:
     """A model's weights by name, and the step on one batch after another.
 
-    `weights`: `users` and `articles` are tables (rows, d), `dense_0` … the user tower's kernels, then its biases, then the
-    article tower's. `slots`, `slot_weights`: of each side, (rows of the dataset's table, slots); `widths`: slots of each field.
+    `weights`: `users` and `articles` are tables (rows, d), `dense_0` … the user tower's kernels, then its biases, then
+    the article tower's. `slots`, `slot_weights`: of each side, (rows of the dataset's table, slots); `widths`: slots of
+    each field.
     """
 
     def __init__(self, weights: dict, slots: dict, slot_weights: dict, widths: dict, log_q: np.ndarray, config: Config):

@@ -13,12 +13,20 @@ from dssm_core.two_tower import TwoTower
 from tests.plain_step import PlainStep
 
 USERS, ARTICLES, BATCH = 6, 8, 4
+SMALL = (
+    "tower.hidden=[4]",
+    "tower.dim=3",
+    "tower.embedding_dim=2",
+    "features.id_dropout=0",
+    "loss.temperature=0.4",
+    "train.learning_rate=0.01",
+)
 SOURCES = {
-    "the batch": dict(in_batch=True, own=0, shared=0),
-    "own": dict(in_batch=False, own=2, shared=0),
-    "a shared set": dict(in_batch=False, own=0, shared=3),
-    "the batch and a set beside it": dict(in_batch=True, own=0, shared=2),
-    "the batch and own": dict(in_batch=True, own=1, shared=0),
+    "the batch": {"in_batch": True, "own": 0, "shared": 0},
+    "own": {"in_batch": False, "own": 2, "shared": 0},
+    "a shared set": {"in_batch": False, "own": 0, "shared": 3},
+    "the batch and a set beside it": {"in_batch": True, "own": 0, "shared": 2},
+    "the batch and own": {"in_batch": True, "own": 1, "shared": 0},
 }
 """Where negatives come from."""
 
@@ -39,11 +47,7 @@ def side(n, id_name, several, rng):
 
 def both(settings, several, rng, *, in_batch, own, shared):
     """The fast and the plain step over the same weights."""
-    config = with_settings(
-        Config(),
-        ["tower.hidden=[4]", "tower.dim=3", "tower.embedding_dim=2", "features.id_dropout=0", "loss.temperature=0.4"]
-        + ["train.learning_rate=0.01", *settings],
-    )
+    config = with_settings(Config(), [*SMALL, *settings])
     features = Features(side(USERS, "user_id", False, rng), side(ARTICLES, "article_id", several, rng))
     model = TwoTower(features, config.tower, seed=3, history=None)
     for dense in model.dense:  # biases start at 0, where a ReLU without input has no slope
@@ -51,7 +55,9 @@ def both(settings, several, rng, *, in_batch, own, shared):
     q = rng.dirichlet(np.ones(ARTICLES))
     step = Step(model, config, log_probability(q), Strategy(q, None, None, in_batch), Sizes(BATCH, own, shared))
     sides = {"users": features.users, "articles": features.articles}
-    slots, weights, widths = ({name: getattr(s, key) for name, s in sides.items()} for key in ("slots", "weights", "widths"))
+    slots, weights, widths = (
+        {name: getattr(side, key) for name, side in sides.items()} for key in ("slots", "weights", "widths")
+    )
     return model, step, PlainStep(model.weights(), slots, weights, widths, np.log(q), config)
 
 
