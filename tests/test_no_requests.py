@@ -58,7 +58,14 @@ def test_the_main_job_and_the_pages_ask_nobody(watched, tmp_path):
     files = ("--exposures", str(log / "train_data.txt"), "--users", str(log / "user_info.txt"))
     files += ("--articles", str(log / "doc_info.txt"))
     dataset = command(watched, "ingest", "--format", "yidian", *files)["dataset"]
-    settings = ("train.epochs=1", "split.train_days=2", "eval.k=5", "eval.bootstrap=100", "tower.kind=deepmatch")
+    settings = (
+        "train.epochs=1",
+        "split.train_days=2",
+        "eval.k=5",
+        "eval.bootstrap=100",
+        "tower.kind=deepmatch",
+        "train.batch_size=64",
+    )
     run = command(watched, "train", "--dataset", dataset, "--preset", "deepmatch", "--set", *settings)["run"]
     command(watched, "evaluate", run, "--index", "annoy")
     user = (log / "user_info.txt").read_text(encoding="utf-8").split("\t")[0]
