@@ -14,6 +14,10 @@ from dssm_core.config import IndexConfig
 
 _SEED = 20210628
 """Of Annoy's trees and IVF's clusters, so that the same vectors give the same index."""
+_FOUND_BYTES = 100_000_000
+"""What the best of every slice may take for the queries that are asked at once; they are copied a few times."""
+_PLACE_BYTES = 12
+"""Of a position and a cosine."""
 _VECTORS_PER_LIST = 39
 """FAISS's own lower bound for training a cluster; with fewer it warns and the clusters mean little."""
 _SLICE_BYTES = 16_000_000
@@ -48,7 +52,14 @@ class _Flat:
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         queries = np.ascontiguousarray(queries)
         length = max(k, _SLICE_BYTES // self.vectors[:1].nbytes)
-        parts = [self._search_slice(queries, k, slice(i, i + length)) for i in range(0, len(self.vectors), length)]
+        slices = [slice(first, first + length) for first in range(0, len(self.vectors), length)]
+        at_once = max(1, _FOUND_BYTES // (_PLACE_BYTES * k * len(slices)))
+        blocks = [queries[first : first + at_once] for first in range(0, len(queries), at_once)] or [queries]
+        found = [self._search_slices(block, k, slices) for block in blocks]
+        return np.concatenate([places for places, _ in found]), np.concatenate([cosines for _, cosines in found])
+
+    def _search_slices(self, queries: np.ndarray, k: int, slices: list[slice]) -> tuple[np.ndarray, np.ndarray]:
+        parts = [self._search_slice(queries, k, part) for part in slices]
         return parts[0] if len(parts) == 1 else _best(*map(np.hstack, zip(*parts, strict=True)), k)
 
     def _search_slice(self, queries: np.ndarray, k: int, part: slice) -> tuple[np.ndarray, np.ndarray]:

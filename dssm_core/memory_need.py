@@ -222,12 +222,12 @@ def _lists(config: Config, users: int, block: float) -> list[Part]:
 
 
 def _index(config: Config, pool: int) -> list[Part]:
-    """What the index holds; beside an approximate one there is the exact one, which it is compared with."""
+    """What the index holds beside the vectors; exact search reads those themselves."""
     vectors = 4 * pool * config.tower.dim
     built = {"exact": 0.0, "ivf": vectors + 8 * pool, "annoy": _annoy(config.index, pool, config.tower.dim)}
     knobs = {"exact": (), "ivf": ("index.kind",), "annoy": ("index.trees", "index.kind")}[config.index.kind]
     what = f"the {config.index.kind} index of {pool:,} articles"
-    return [Part(what, vectors + built[config.index.kind], (*knobs, "tower.dim"))]
+    return [Part(what, built[config.index.kind], (*knobs, "tower.dim"))]
 
 
 def _annoy(index: IndexConfig, pool: int, dim: int) -> float:

@@ -61,6 +61,20 @@ def test_exact_finds_the_same_slice_by_slice_as_in_one_piece(rng, monkeypatch):
         np.testing.assert_array_equal(cosines, whole[1])
 
 
+def test_exact_keeps_the_best_of_all_slices_for_no_more_queries_than_memory_is_for(rng, monkeypatch):
+    vectors, queries = unit_rows(rng, 1000), unit_rows(rng, 20)
+    whole = INDEXES["exact"](vectors, CONFIG).search(queries, 30)
+    monkeypatch.setattr(indexes, "_SLICE_BYTES", 100 * vectors[0].nbytes)
+    monkeypatch.setattr(indexes, "_FOUND_BYTES", 3 * 10 * 30 * 12 + 50)
+    asked, knn = [], indexes.faiss.knn
+    monkeypatch.setattr(
+        indexes.faiss, "knn", lambda some, *rest, **how: asked.append(len(some)) or knn(some, *rest, **how)
+    )
+    for found, expected in zip(INDEXES["exact"](vectors, CONFIG).search(queries, 30), whole, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert max(asked) == 3
+
+
 @pytest.mark.parametrize("name", INDEXES)
 def test_every_index_fills_its_list_however_little_it_looks_at(name, rng):
     frugal = IndexConfig(search_k=1, probes=1)

@@ -24,7 +24,7 @@ OTHERS = [
     ("senet", "tower.embedding_dim=8", "tower.embedding_dim=512"),
     ("youtube", "tower.embedding_dim=8", "tower.embedding_dim=128 features.title_buckets=1000000"),
     ("deepmatch", "tower.embedding_dim=8 features.title=false", "tower.embedding_dim=1024 features.title=false"),
-    ("in_batch", "tower.hidden=[16]", "tower.hidden=[4096,4096]"),
+    ("in_batch", "tower.hidden=[16]", "tower.hidden=[3072,3072] train.epochs=1"),
     ("uniform", "negatives.shared=64", "negatives.shared=65536"),
     ("uniform", "negatives.shared=0 negatives.k=1", "negatives.shared=0 negatives.k=200"),
     ("cross_batch", "negatives.memory=1", "negatives.memory=1000 train.batch_size=2048"),
