@@ -1,11 +1,10 @@
 """Brings a log, and user and article profiles where there are any, into the workspace as a dataset."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from dssm_core.errors import UserError
 from dssm_core.exposure_log import ExposureLog
@@ -59,7 +58,7 @@ def ingest(
     plan = make_plan(format, files, mapping or {}, click, timezone, told)
     meter = Meter(plan, progress)
     dataset_id = new_id()
-    with workspace.whole_dataset_folder(dataset_id) as folder, _memory_kept():
+    with workspace.whole_dataset_folder(dataset_id) as folder:
         with written(folder / "set_aside.parquet") as beside, SetAside(beside) as set_aside:
             profiles = {table: read_profiles(table, plan, set_aside, meter) for table in ("articles", "users")}
             tables = {table: set_aside.report(table, read.n) for table, read in profiles.items()}
@@ -80,20 +79,6 @@ def ingest(
         finish_dataset(folder, **whole, report=report, **facts, exposures=kept.rows, clicks=kept.clicks)
         meter.finish()
     return report
-
-
-@contextmanager
-def _memory_kept() -> Iterator[None]:
-    """Let Arrow take its memory from the C library: its own pools give a block's back, to ask for it again at once.
-
-    That is a tenth of the processor time of an ingest.
-    """
-    before = pa.default_memory_pool()
-    pa.set_memory_pool(pa.system_memory_pool())
-    try:
-        yield
-    finally:
-        pa.set_memory_pool(before)
 
 
 def _read_log(
