@@ -9,7 +9,7 @@ from dssm_core.byte_source import ByteSource, Utf16Source
 MOST_ROW_BYTES = 1 << 20
 """A longer row is set aside."""
 
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 4 << 20
 _LF, _CR = 10, 13
 
 
