@@ -283,7 +283,7 @@ def _follow(run: Run, quiet: bool) -> None:
             total=1.0, desc="queued", disable=quiet or None, bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}"
         ) as bar:
             while (state := run.state()).state in ACTIVE:
-                bar.set_description(state.stage or state.state)
+                bar.set_description(state.doing if state.state != "queued" else "queued")
                 bar.update((state.progress or 0) - bar.n)
                 time.sleep(_POLL_SECONDS)
     except KeyboardInterrupt:

@@ -44,7 +44,10 @@ from dssm_core.workspace import Workspace, load_dataset
 
 
 def carry_out(workspace: Workspace, run: Run, report: Callable[[dict], None]) -> None:
-    """Carry a run out from its config.json to its manifest.json, once the baselines to compare it with are there."""
+    """Carry a run out from its config.json to its manifest.json, which stands once its baselines are there too.
+
+    They are computed behind the training, so that it is seen to learn at once.
+    """
     config = run.config
     stages = _Stages(report)
     stages.begin("load")
@@ -56,14 +59,12 @@ def carry_out(workspace: Workspace, run: Run, report: Callable[[dict], None]) ->
     model = _TwoTowerJob(workspace, run, counted, stages) if config.model == "two_tower" else None
     if not model:
         _check_memory(config, counted.scale(config), None)
+    recommender, facts = model.carry_out() if model else (None, {})
     stages.begin("baselines")
     _baselines(workspace, run, counted, stages)
-    if model:
-        recommender, facts = model.carry_out()
-        _evaluate_and_save(run, recommender, dataset, split, facts, stages, model.false_negatives)
-    else:
+    if not model:
         recommender = BASELINES[config.model](dataset, split, config, np.random.default_rng(config.seed))
-        _evaluate_and_save(run, recommender, dataset, split, {}, stages)
+    _evaluate_and_save(run, recommender, dataset, split, facts, stages, model.false_negatives if model else None)
 
 
 class _TwoTowerJob:
@@ -86,6 +87,7 @@ class _TwoTowerJob:
         # DeepMatch draws where nobody can watch
         watched = self._config.tower.kind != "deepmatch"
         self.false_negatives = FalseNegatives(later_clicks(dataset, split), counts.clicked) if watched else None
+        stages.report({"type": "libraries", "libraries": "TensorFlow"})
         self._learner = _learner(self._features, self._data, self._first or self._config, self.false_negatives)
 
     def carry_out(self) -> tuple[Recommender, dict]:

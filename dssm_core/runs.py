@@ -47,6 +47,8 @@ LATEST = 32_503_680_000
 _NUMBER = (int, float)
 _READ: dict[str, dict[str, type | tuple[type, ...]]] = {
     "stage": {"stage": str},
+    "libraries": {"libraries": str},
+    "baseline": {"baseline": str},
     "train": {"epoch": _NUMBER, "step": _NUMBER, "steps": _NUMBER},
     "step": {"step": _NUMBER, "steps": _NUMBER},
     "epoch": {"epoch": _NUMBER, "epochs": _NUMBER},
@@ -57,13 +59,19 @@ _READ: dict[str, dict[str, type | tuple[type, ...]]] = {
 @dataclass(frozen=True)
 class RunState:
     """How a run is doing: queued, running, cancelling, finished, failed, cancelled, interrupted, or damaged: its files
-    are not as they were written; `progress` of training 0..1."""
+    are not as they were written; `progress` of training 0..1; `part` of the stage, where it has some that take long."""
 
     state: str
     reason: str = ""
     stage: str = ""
     progress: float | None = None
     eta_s: float | None = None
+    part: str = ""
+
+    @property
+    def doing(self) -> str:
+        """What a process is at, in words: "baselines: item_knn"."""
+        return f"{self.stage}: {self.part}" if self.part else self.stage or "starting"
 
 
 class Run:
@@ -453,9 +461,23 @@ def _progress(state: str, events: list[dict]) -> RunState:
     """Where a run is, by its last stage and step; what is left, by the steps since it was last resumed."""
     stage = next((event["stage"] for event in reversed(events) if event["type"] == "stage"), "")
     last = next((event for event in reversed(events) if event["type"] in ("train", "step")), None)
+    part = _part(events)
     if last is None:
-        return RunState(state, stage=stage)
-    return RunState(state, stage=stage, progress=last["step"] / last["steps"], eta_s=_left(events))
+        return RunState(state, stage=stage, part=part)
+    return RunState(state, stage=stage, progress=last["step"] / last["steps"], eta_s=_left(events), part=part)
+
+
+def _part(events: list[dict]) -> str:
+    """What the last event says of its stage's parts: libraries are loaded, a baseline computed, a step compiled."""
+    last = events[-1] if events else {"type": ""}
+    match last["type"]:
+        case "libraries":
+            return f"loading {last['libraries']}"
+        case "baseline":
+            return last["baseline"]
+        case "train":
+            return "compiling the first step"
+    return ""
 
 
 def _left(events: list[dict]) -> float | None:

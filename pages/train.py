@@ -185,7 +185,7 @@ def show_progress(run: Run) -> None:
                 st.rerun()
         if state.state != "queued":
             left = f", {words.duration(state.eta_s)} left" if state.eta_s is not None and state.stage == "train" else ""
-            st.progress(state.progress or 0.0, f"{state.stage or 'starting'}{left}")
+            st.progress(state.progress or 0.0, f"{state.doing}{left}")
 
 
 def show_curves(run: Run) -> None:

@@ -50,10 +50,10 @@ def test_the_stages_are_those_of_the_table_of_contents(trained):
         "split",
         "features",
         "negatives",
-        "baselines",
         "train",
         "embed",
         "index",
+        "baselines",
         "evaluate",
         "save",
     ]

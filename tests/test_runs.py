@@ -113,6 +113,31 @@ def test_events_go_on_behind_a_torn_line_with_higher_numbers(tmp_path):
     assert [(event["seq"], event["stage"]) for event in Run(tmp_path).events()] == [(1, "load"), (2, "split")]
 
 
+@pytest.mark.parametrize(
+    ("events", "doing"),
+    [
+        ([], "starting"),
+        ([{"type": "stage", "stage": "load"}], "load"),
+        ([{"type": "stage", "stage": "negatives"}, {"type": "libraries", "libraries": "TensorFlow"}],
+         "negatives: loading TensorFlow"),
+        ([{"type": "stage", "stage": "train"}, {"type": "train", "epoch": 0, "step": 0, "steps": 8}],
+         "train: compiling the first step"),
+        ([{"type": "stage", "stage": "train"}, {"type": "train", "epoch": 0, "step": 0, "steps": 8},
+          {"type": "step", "step": 4, "steps": 8}], "train"),
+        ([{"type": "stage", "stage": "baselines"}, {"type": "baseline", "baseline": "item_knn"}],
+         "baselines: item_knn"),
+    ],
+)  # fmt: skip
+def test_a_run_at_work_says_what_it_is_doing(events, doing, tmp_path):
+    describe_run(tmp_path, "d", Config(), "mine", "")
+    log = EventLog(tmp_path / "events.jsonl")
+    for event in events:
+        log(event)
+    with held_lock(tmp_path):
+        write_status(tmp_path, "running")
+        assert Run(tmp_path).state().doing == doing
+
+
 def at(kind, epoch, step, clock=0.0):
     return {"type": kind, "epoch": epoch, "epochs": 10, "step": step, "steps": 100, "clock": clock}
 
