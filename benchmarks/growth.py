@@ -6,7 +6,6 @@ line takes to ingest a log with a user for 120 rows and an article for 9.5, and 
 """
 
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -14,21 +13,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
 
 from benchmarks.full_scale import ARTICLES, DAYS, ROWS, USERS, command_line, full_scale_home, raw_log
 from benchmarks.goals import rounded
-from benchmarks.side_by_side import ROUNDS, large_counts, large_features, per_second
+from benchmarks.side_by_side import ROUNDS, per_second
+from benchmarks.training import LargeLog, rate
 from dssm_core.config import Config, IndexConfig, with_settings
 from dssm_core.demo import FILES, write_demo
 from dssm_core.indexes import INDEXES
 from dssm_core.negatives import make_strategy
 from dssm_core.runs import open_run
-from dssm_core.train_counts import TrainCounts
-from dssm_core.training_data import Clicks, History, TrainingData
 from dssm_core.workspace import Workspace
 
 CATALOGUES = (10_000, 100_000, 1_000_000)
@@ -53,12 +50,13 @@ def print_point(growth: str, size: int, cost: str, value: float, unit: str) -> N
 def measure_catalogue(articles: int) -> None:
     """Everything that a larger catalogue could make dearer."""
     rng = np.random.default_rng(0)
-    users, clicked, counts = large_counts(articles, rng)
-    learner = in_batch_learner(users, clicked, counts, rng)
-    learner.epoch(lambda steps, losses: None)
-    print_cost(articles, "training", lambda: learner.epoch(lambda steps, losses: None), 1, "s / 100,000 positives")
+    log = LargeLog(articles)
+    learner = log.learner(POSITIVES)
+    seconds = statistics.median(POSITIVES / rate(learner, POSITIVES) for _ in range(ROUNDS))
+    print_point("articles", articles, "training", seconds, f"s / {POSITIVES:,} positives")
     table = learner.model.articles.table
     print_point("articles", articles, "article table", 4 * table.shape[0] * table.shape[1] / 1e6, "MB")
+    counts = log.data(0).counts
     mix = make_strategy(counts, with_settings(Config(), ["negatives.strategy=funrec_mix"]).negatives)
     everybody = np.arange(1, USERS + 1, dtype=np.int32)
     draws = mix.draw(everybody, everybody, 5, rng).drawn
@@ -73,20 +71,6 @@ def print_cost(articles: int, cost: str, work: Callable[[], object], scale: floa
     """Print the median of the seconds that `work` takes, times `scale`."""
     seconds = statistics.median(1 / per_second(1, work) for _ in range(ROUNDS))
     print_point("articles", articles, cost, scale * seconds, unit)
-
-
-def in_batch_learner(users: np.ndarray, clicked: np.ndarray, counts: TrainCounts, rng: np.random.Generator):
-    """The learner of the training benchmarks: fun-rec's fields, dims 16, layers 64-32, batch 1,024."""
-    from dssm_core.sampled_learner import SampledLearner
-
-    config = with_settings(
-        Config(), ["tower.hidden=[64]", "tower.dim=32", "train.batch_size=1024", "features.id_dropout=0"]
-    )
-    clicks = Clicks(users, clicked, np.zeros((len(users), 2), np.int32))
-    history = History(clicked, np.zeros((len(counts.clicked.start) - 1, 2), np.int32))
-    data = TrainingData(clicks.at(slice(POSITIVES)), clicks.at(slice(0)), history, counts)
-    features = large_features(len(counts.pool), rng)
-    return SampledLearner(features, data, make_strategy(counts, config.negatives), config)
 
 
 def _unit_vectors(n: int, rng: np.random.Generator) -> np.ndarray:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks.__main__ import run_all
+from benchmarks.__main__ import HERE, SCRIPTS, run_all
 from benchmarks.goals import GOALS, print_figure
 from benchmarks.report import KEPT, results_md, write_report
 
@@ -21,6 +21,12 @@ def script(tmp_path):
         return path
 
     return write
+
+
+def test_every_figure_that_has_a_goal_is_told_by_a_script_that_is_run():
+    told = {script: (HERE / f"{script}.py").read_text(encoding="utf-8") for script in SCRIPTS}
+    for name in GOALS:
+        assert any(f'"{name}"' in text for text in told.values()), name
 
 
 def test_a_script_that_fails_does_not_lose_the_figures_of_the_others(script, tmp_path, capsys):
