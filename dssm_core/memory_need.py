@@ -45,6 +45,8 @@ _LINEAR_BLOCK = 5
 _PLACE = 65
 """Bytes of a place in a recall list, while it is looked up and written."""
 _MINED_PLACE = 50
+_ORDERED_PLACE = 16
+"""The same of a list that is cut from one order, in its block."""
 _ANNOY_SPARE = 1.5
 """Annoy asks for half as much room again as it has nodes."""
 _NEIGHBOUR = 24
@@ -248,7 +250,7 @@ def _baseline_stages(baseline: str, config: Config, scale: Scale) -> list[list[P
     """What a baseline takes while it is built, and while it is measured."""
     users = min(config.eval.users, scale.test_users)
     if baseline not in ("item_knn", "ease"):
-        return [_lists(config, users, _BLOCK * BLOCK_BYTES)]
+        return [_lists(config, users, _BLOCK * min(BLOCK_BYTES, _ORDERED_PLACE * users * max(config.eval.k)))]
     learned = _neighbours(scale) if baseline == "item_knn" else _ease(scale)
     lists = _lists(config, users, _LINEAR_BLOCK * min(BLOCK_BYTES, 4 * users * scale.clicked))
     return [[learned], [learned, *lists]]
