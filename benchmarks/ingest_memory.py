@@ -7,8 +7,6 @@ The ingest runs in a process of its own, so that its peak is its own too. Prints
 """
 
 import json
-import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -40,6 +38,7 @@ def main() -> None:
 
 def ingest_measured(folder: Path) -> None:
     """Ingest the log of a folder and print seconds, seconds of CPU, rows a second, peak memory and what was kept."""
+    from dssm_core.free_memory import peak_mb
     from dssm_core.ingest import ingest
     from dssm_core.workspace import Workspace
 
@@ -56,14 +55,6 @@ def ingest_measured(folder: Path) -> None:
     }
     kept = {key: report[key] for key in ("accepted", "users", "articles", "set_aside")}
     print(json.dumps({**told, "peak_mb": round(peak_mb()), **kept}))
-
-
-def peak_mb() -> float:
-    """The most memory that this process has held, in MB of 10⁶ bytes."""
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage would tell of the parent too, where a child is started by vfork
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024 / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def write_log(folder: Path, rows: int, users: int, articles: int, rng: np.random.Generator) -> None:

@@ -1,6 +1,8 @@
 """How much memory may still be taken: what the machine has left, or what a container's bound leaves of it."""
 
 import os
+import re
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +35,15 @@ def held_bytes(process: int | None = None) -> int:
         return psutil.Process(process).memory_info().rss
     except psutil.NoSuchProcess:
         return 0
+
+
+def peak_mb() -> float:
+    """The most memory that this process has held, in MB of 10⁶ bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would tell of the parent too, where a child is started by vfork
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024 / 1e6
+    # counted in bytes where there is no /proc, as on macOS
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def in_words(number: float) -> str:

@@ -1,8 +1,6 @@
 """The whole job: load → split → features → negatives → train → embed → index → retrieve → evaluate → save."""
 
 import fcntl
-import resource
-import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -21,7 +19,7 @@ from dssm_core.errors import UserError
 from dssm_core.evaluation import evaluate, save_evaluation
 from dssm_core.false_negatives import FalseNegatives
 from dssm_core.features import SideSize, make_features, seen_features
-from dssm_core.free_memory import free_bytes, held_bytes
+from dssm_core.free_memory import free_bytes, held_bytes, peak_mb
 from dssm_core.health import health
 from dssm_core.indexes import INDEXES, describe_index
 from dssm_core.manifest import write_manifest
@@ -280,10 +278,3 @@ class _Stages:
             stage: end - start + self.spent.get(stage, 0.0)
             for (stage, start), end in zip(self.begun, ends, strict=True)
         }
-
-
-def peak_mb() -> float:
-    """The most memory that this process has held, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux counts in KiB, macOS in bytes
-    return peak / (1e6 if sys.platform == "darwin" else 1e3)

@@ -29,20 +29,18 @@ _LEAST_TEMPERATURE = 0.01
 class _Rows(NamedTuple):
     """Which rows of a side's table a batch needs: each once in `distinct` (n · s,), of which the first `count` count.
 
-    `places` (n, s): where in `distinct` each slot's row stands. `weights` (n, s), or None where all are 1.
+    `places` (n, s): where in `distinct` each slot's row stands. `weights` (n, s), or (n, 0) where all are 1.
     """
 
     distinct: tf.Tensor
     count: tf.Tensor
     places: tf.Tensor
-    weights: tf.Tensor | None
+    weights: tf.Tensor
 
 
 class _Inputs(NamedTuple):
-    """A batch. Articles are the B positives, S shared and B·k own negatives, in this order, as is their `log_q`.
-
-    What every click meets stands in columns: the other positives (if in-batch), the shared set, the memory. Their ids
-    and ln q are (columns,), put together before XLA sees them: it would do so anew for each element of (B, columns).
+    """A batch, all that does not depend on the steps before it. Articles are the B positives, S shared and B·k own
+    negatives, in this order, as is their `log_q`.
     """
 
     users: _Rows
@@ -50,9 +48,19 @@ class _Inputs(NamedTuple):
     positives: tf.Tensor
     own: tf.Tensor
     known: tf.Tensor
+    shared: tf.Tensor
     log_q: tf.Tensor
-    column_ids: tf.Tensor
-    column_log_q: tf.Tensor
+
+
+class _Columns(NamedTuple):
+    """What every click meets: the other positives (if in-batch), the shared set and the memory, as ids and ln q
+    (columns,), and the memory's vectors.
+
+    They are put together before XLA sees them, which would do it anew for each element of (B, columns).
+    """
+
+    ids: tf.Tensor
+    log_q: tf.Tensor
     remembered: tf.Tensor
 
 
@@ -98,7 +106,8 @@ class Step:
 
     def score(self, batches: Batches) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of the first batch, without training: loss (B,), positive cosines (B,), all unmasked negative cosines."""
-        scored = self._compiled_scores(self._gather(*(tensor[0] for tensor in _tensors(batches))))
+        inputs = self._gather(*(tensor[0] for tensor in _tensors(batches)))
+        scored = self._compiled_scores(inputs, self._columns(inputs))
         return self._loss(scored).numpy(), scored.cosine.numpy(), scored.cosines.numpy()[~scored.mask.numpy()]
 
     def state(self) -> dict[str, np.ndarray]:
@@ -120,45 +129,45 @@ class Step:
         ]
 
     def _train_many(self, users, positives, before, own, shared, known, log_q, first_step):
-        losses = tf.TensorArray(tf.float32, size=tf.shape(users)[0])
-        for step in tf.range(tf.shape(users)[0]):
-            inputs = self._gather(
-                users[step],
-                positives[step],
-                before[step],
-                own[step],
-                shared[step],
-                known[step],
-                log_q[step],
-                first_step + step,
-            )
-            losses = losses.write(step, self._train_one(inputs, first_step + step))
-        return losses.stack()
+        batches, steps = (users, positives, before, own, shared, known, log_q), tf.shape(users)[0]
+
+        def gathered(step):
+            step = tf.minimum(step, steps - 1)
+            return self._gather(*(array[step] for array in batches), first_step + step)
+
+        def train_next(step, inputs, losses):
+            following = gathered(step + 1)  # by one processor while the other is at this step
+            return step + 1, following, losses.write(step, self._train_one(inputs, first_step + step))
+
+        losses = tf.TensorArray(tf.float32, size=steps)
+        begun = tf.constant(0), gathered(0), losses
+        return tf.while_loop(lambda step, *_: step < steps, train_next, begun)[2].stack()
 
     def _train_one(self, inputs: _Inputs, step):
-        loss, positives, for_users, for_articles = self._compiled_update(inputs)
+        loss, positives, for_users, for_articles = self._compiled_update(inputs, self._columns(inputs))
         _write_rows(self._model.users, inputs.users, *for_users)
         _write_rows(self._model.articles, inputs.articles, *for_articles)
         self._memory.write(step, positives, inputs.positives, inputs.log_q)
         return loss
 
     def _gather(self, users, positives, before, own, shared, known, log_q, step=None) -> _Inputs:
-        """A batch's rows and columns."""
         articles = tf.concat([positives, shared, tf.reshape(own, [-1])], axis=0)
-        log_q = log_q if self._strategy.streaming else tf.gather(self._log_q, articles)
-        vectors, ids, remembered_log_q = self._memory.read()
-        columns = slice(0 if self._strategy.in_batch else self._batch, self._batch + shared.shape[0])
         return _Inputs(
             self._rows(self._model.users, users, before, step, 0),
             self._rows(self._model.articles, articles, None, step, 1),
             positives,
             own,
             known,
-            log_q,
-            tf.concat([articles[columns], ids], axis=0),
-            tf.concat([log_q[columns], remembered_log_q], axis=0),
-            vectors,
+            shared,
+            log_q if self._strategy.streaming else tf.gather(self._log_q, articles),
         )
+
+    def _columns(self, inputs: _Inputs) -> _Columns:
+        vectors, ids, log_q = self._memory.read()
+        others = inputs.positives if self._strategy.in_batch else inputs.positives[:0]
+        first, end = self._batch - others.shape[0], self._batch + inputs.shared.shape[0]
+        ids = tf.concat([others, inputs.shared, ids], axis=0)
+        return _Columns(ids, tf.concat([inputs.log_q[first:end], log_q], axis=0), vectors)
 
     def _rows(self, side: TowerSide, rows, spans, step, salt) -> _Rows:
         slots, weights = side.rows(rows, spans)
@@ -172,7 +181,7 @@ class Step:
         distinct = tf.ensure_shape(tf.pad(distinct, [[0, most - count]]), [slots.shape.num_elements()])
         return _Rows(distinct, count, tf.reshape(places, slots.shape), weights)
 
-    def _update(self, inputs: _Inputs):
+    def _update(self, inputs: _Inputs, columns: _Columns):
         """Loss, the positives' vectors, and what the distinct rows of either side become; updates the towers."""
         model = self._model
         user_rows = tf.gather(model.users.table, inputs.users.distinct)
@@ -181,7 +190,7 @@ class Step:
             tape.watch((user_rows, article_rows))
             users = _vectors(model.users, user_rows, inputs.users, training=True)
             articles = _vectors(model.articles, article_rows, inputs.articles, training=True)
-            loss = tf.reduce_mean(self._loss(self._score(users, articles, inputs)))
+            loss = tf.reduce_mean(self._loss(self._score(users, articles, inputs, columns)))
         *dense_gradients, for_users, for_articles = tape.gradient(loss, [*self._dense, user_rows, article_rows])
         if self._dense:
             self._optimizer.apply(dense_gradients, self._dense)
@@ -189,18 +198,18 @@ class Step:
         new_articles = _updated(model.articles, inputs.articles, article_rows, for_articles, self._config.train)
         return loss, articles[: self._batch], new_users, new_articles
 
-    def _scores(self, inputs: _Inputs) -> _Scored:
+    def _scores(self, inputs: _Inputs, columns: _Columns) -> _Scored:
         sides = (self._model.users, inputs.users), (self._model.articles, inputs.articles)
         users, articles = (
             _vectors(side, tf.gather(side.table, rows.distinct), rows, training=False) for side, rows in sides
         )
-        return self._score(users, articles, inputs)
+        return self._score(users, articles, inputs, columns)
 
-    def _score(self, users, articles, inputs: _Inputs) -> _Scored:
+    def _score(self, users, articles, inputs: _Inputs, columns: _Columns) -> _Scored:
         """Cosines → over the temperature → corrected → masked, of unit vectors of the batch's users and articles."""
         loss, batch = self._config.loss, self._batch
         cosine = tf.reduce_sum(users * articles[:batch], axis=1)
-        cosines, ids, log_q = self._negatives(users, articles, inputs)
+        cosines, ids, log_q = self._negatives(users, articles, inputs, columns)
         mask = same_article(inputs.positives, ids) | (ids == 0) | _at(inputs.known, cosines)
         positive, negative = cosine / self._temperature(), cosines / self._temperature()
         if loss.correction:
@@ -210,15 +219,15 @@ class Step:
                 positive = corrected(positive, inputs.log_q[:batch], n)
         return _Scored(cosine, cosines, positive, masked(negative, mask), mask)
 
-    def _negatives(self, users, articles, inputs: _Inputs):
+    def _negatives(self, users, articles, inputs: _Inputs, columns: _Columns):
         """Cosines (B, n), ids and ln q (B or 1, n): of the columns, then of each click's own."""
         batch, own_k = self._batch, inputs.own.shape[1]
         end = articles.shape[0] - batch * own_k
-        ids, log_q = inputs.column_ids[None], inputs.column_log_q[None]
+        ids, log_q = columns.ids[None], columns.log_q[None]
         if ids.shape[1]:
             others = articles[:batch] if self._strategy.in_batch else articles[:0]
-            others = self._for_the_remembered(others, ids[0, ids.shape[1] - inputs.remembered.shape[0] :])
-            for_all = scores(users, tf.concat([others, articles[batch:end], inputs.remembered], axis=0))
+            others = self._for_the_remembered(others, ids[0, ids.shape[1] - columns.remembered.shape[0] :])
+            for_all = scores(users, tf.concat([others, articles[batch:end], columns.remembered], axis=0))
         if not own_k:
             return for_all, ids, log_q
         own = tf.reshape(articles[end:], [batch, own_k, -1])

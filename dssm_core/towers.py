@@ -122,12 +122,15 @@ TOWERS: dict[str, Callable[[int, int, TowerConfig, int], keras.Model]] = {
 """Towers trained by our own step; `deepmatch`, which trains by itself, is in deepmatch_learner.py."""
 
 
+def gate_of(tower: keras.Model) -> SigmoidGate | DeepCtrGate | None:
+    """The layer by which a tower weighs its fields; None for one that does not."""
+    return next((layer for layer in tower.layers if isinstance(layer, tuple(GATES.values()))), None)
+
+
 def field_weights(tower: keras.Model, embedded: keras.KerasTensor) -> np.ndarray | None:
     """Mean gate of each field, (fields,) float32, over embedded fields (batch, fields, embedding_dim).
 
     None for a tower without a gate.
     """
-    for layer in tower.layers:
-        if isinstance(layer, tuple(GATES.values())):
-            return keras.ops.convert_to_numpy(keras.ops.mean(layer.gates(embedded), axis=0))
-    return None
+    gate = gate_of(tower)
+    return None if gate is None else keras.ops.convert_to_numpy(keras.ops.mean(gate.gates(embedded), axis=0))

@@ -7,7 +7,7 @@ from dssm_core.config import TowerConfig
 from dssm_core.errors import unknown_name
 from dssm_core.features import Features, Side
 from dssm_core.losses import unit
-from dssm_core.towers import TOWERS, field_weights
+from dssm_core.towers import TOWERS, field_weights, gate_of
 from dssm_core.training_data import History
 
 _EMBED_ROWS = 65_536
@@ -30,7 +30,7 @@ class TowerSide:
         self._widths = (*side.widths, *(history.widths if history else ()))
         self._slots = tf.constant(side.slots)
         plain = history is None and (side.weights == 1).all() and set(side.widths) == {1}
-        self._weights = None if plain else tf.constant(side.weights)
+        self._weights = tf.constant(side.weights[:, :0] if plain else side.weights)
         self._history = history
         table_rows = side.table_rows + (history.table_rows if history else 0)
         initial = tf.random.stateless_normal((table_rows, dim), seed=(seed, table_rows), stddev=_INITIAL_SPREAD)
@@ -42,27 +42,24 @@ class TowerSide:
         self.id_slots = 1 if side.fields[0].name in ("user_id", "article_id") else 0
         self.unknown_id = side.fields[0].first_row
 
-    def rows(self, rows: tf.Tensor, spans: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Slots (n, s) int32 and weights (n, s) float32, None where all are 1, of table rows (n,) of the dataset.
+    def rows(self, rows: tf.Tensor, spans: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Slots (n, s) int32 and weights (n, s) float32, (n, 0) where all are 1, of table rows (n,) of the dataset.
 
         `spans` (n, 2): which train clicks are each row's history; None: all of the user's.
         """
-        slots = tf.gather(self._slots, rows)
-        if self._weights is None:
-            return slots, None
-        weights = tf.gather(self._weights, rows)
+        slots, weights = tf.gather(self._slots, rows), tf.gather(self._weights, rows)
         if self._history is None:
             return slots, weights
         past_slots, past_weights = self._history.rows(rows, spans)
         return tf.concat([slots, past_slots], axis=1), tf.concat([weights, past_weights], axis=1)
 
-    def vectors(self, embedded: tf.Tensor, weights: tf.Tensor | None, training: bool) -> tf.Tensor:
-        """Unit vectors (n, dim) from the embedded slots (n, s, d) and their weights (n, s), None where all are 1."""
+    def vectors(self, embedded: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
+        """Unit vectors (n, dim) from the embedded slots (n, s, d) and their weights, as `rows` returns them."""
         return unit(self.tower(self._fields(embedded, weights), training=training))
 
-    def _fields(self, embedded: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
+    def _fields(self, embedded: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         """One embedding a field: (n, fields, d)."""
-        fields = embedded if weights is None else _summed(embedded * weights[:, :, None], self._widths)
+        fields = embedded if not weights.shape[1] else _summed(embedded * weights[:, :, None], self._widths)
         return fields if self._kept is None else fields * self._kept
 
     @tf.function(jit_compile=False, reduce_retracing=True)
@@ -79,10 +76,12 @@ class TowerSide:
 
     def field_weights(self, rows: np.ndarray) -> dict[str, float] | None:
         """Mean gate of each field over some of `rows`, by the field's name; None for a tower without a gate."""
+        if gate_of(self.tower) is None:  # told before gigabytes of embeddings are gathered for it
+            return None
         some = rows[:: -(-len(rows) // _WEIGHED_ROWS)]
         slots, weights = self.rows(tf.constant(some))
         gates = field_weights(self.tower, self._fields(tf.gather(self.table, slots), weights))
-        return None if gates is None else dict(zip(self.field_names, map(float, gates), strict=True))
+        return dict(zip(self.field_names, map(float, gates), strict=True))
 
 
 class _HistoryFields:

@@ -1,5 +1,7 @@
 import subprocess
+import sys
 
+import numpy as np
 import psutil
 import pytest
 
@@ -103,3 +105,12 @@ def test_what_this_process_holds_grows_with_what_it_takes():
 )
 def test_memory_in_words(number, words):
     assert in_words(number) == words
+
+
+def test_the_most_that_a_process_held_is_no_less_than_it_holds_and_not_its_parents():
+    block = np.ones(30_000_000)
+    code = "from dssm_core.free_memory import held_bytes, peak_mb; print(peak_mb(), held_bytes() / 1e6)"
+    peak, held = map(
+        float, subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.split()
+    )
+    assert held * 0.99 <= peak < block.nbytes / 1e6
