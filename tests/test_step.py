@@ -208,6 +208,23 @@ def test_the_update_is_row_wise_adagrad_on_summed_gradients():
     np.testing.assert_allclose(model.weights()["users"][2], expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("strategy", [{}, {"in_batch": True, "memory": 2}], ids=["own", "memory"])
+def test_steps_of_one_call_are_those_of_as_many_calls(strategy):
+    """A batch is gathered while the step before it is at work: it must not miss what that step writes."""
+    own = [[1], [2], [2]] if not strategy else None
+    each = [batches([1, 2, 3], positives, own) for positives in ([3, 4, 1], [4, 4, 2], [1, 3, 4], [2, 3, 1])]
+    at_once = Batches(*(np.concatenate([getattr(one, of) for one in each]) for of in vars(each[0])))
+    trained = []
+    for calls in ([(0, at_once)], list(enumerate(each))):
+        model, step = build(
+            "tower.hidden=[8]", "features.id_dropout=0.3", sizes=(3, 0 if strategy else 1, 0), **strategy
+        )
+        losses = np.concatenate([step.train(one, first) for first, one in calls])
+        trained.append({"losses": losses, **model.weights(), **step.state()})
+    for name, of_one_call in trained[0].items():
+        np.testing.assert_allclose(of_one_call, trained[1][name], rtol=1e-5, atol=1e-7, err_msg=name)
+
+
 def test_training_lowers_the_loss():
     _model, step = build("tower.hidden=[8]", sizes=(3, 2, 0))
     one = batches([1, 2, 3], [3, 4, 1], [[1, 2], [2, 1], [2, 3]])
