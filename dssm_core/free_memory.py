@@ -3,6 +3,7 @@
 import os
 import re
 import resource
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from dssm_core.errors import UserError
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_GROUPS = Path("/proc/self/cgroup")
+_OWN_STATUS = Path("/proc/self/status")
 
 
 def free_bytes(given_back: int = 0, cgroups: Path = _CGROUPS, own_groups: Path = _OWN_GROUPS) -> int:
@@ -37,13 +39,14 @@ def held_bytes(process: int | None = None) -> int:
         return 0
 
 
-def peak_mb() -> float:
+def peak_mb(own_status: Path = _OWN_STATUS) -> float:
     """The most memory that this process has held, in MB of 10⁶ bytes."""
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage would tell of the parent too, where a child is started by vfork
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) * 1024 / 1e6
-    # counted in bytes where there is no /proc, as on macOS
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    # getrusage would tell of the parent too, where a child is started by vfork
+    told = re.search(r"VmHWM:\s+(\d+) kB", own_status.read_text()) if own_status.exists() else None
+    if told:
+        return int(told[1]) * 1024 / 1e6
+    # in KiB on Linux, of which some sandboxes have no such line, and in bytes on macOS
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
 def in_words(number: float) -> str:

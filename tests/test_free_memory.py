@@ -1,3 +1,4 @@
+import resource
 import subprocess
 import sys
 
@@ -6,7 +7,7 @@ import psutil
 import pytest
 
 from dssm_core.errors import UserError
-from dssm_core.free_memory import free_bytes, held_bytes, in_words
+from dssm_core.free_memory import free_bytes, held_bytes, in_words, peak_mb
 
 GB = 10**9
 V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
@@ -114,3 +115,12 @@ def test_the_most_that_a_process_held_is_no_less_than_it_holds_and_not_its_paren
         float, subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.split()
     )
     assert held * 0.99 <= peak < block.nbytes / 1e6
+
+
+@pytest.mark.parametrize("text", [None, "Name:\tpython\nVmRSS:\t  100 kB\n"], ids=["no /proc", "no such line"])
+def test_where_the_system_does_not_keep_the_most_the_processes_own_count_is_taken(tmp_path, text):
+    status = tmp_path / "status"
+    if text:
+        status.write_text(text)
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert peak_mb(status) == pytest.approx(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
