@@ -56,9 +56,10 @@ def full_run(home: Path) -> tuple[Workspace, str]:
     """The workspace with a two-tower run of one epoch, trained by a process of its own, and the run's id."""
     workspace, dataset = full_dataset(home)
     trained = [run for run in list_runs(workspace) if run.model == "two_tower" and run.finished]
-    if not trained:
-        command_line("train", "--home", home / "workspace", "--dataset", dataset, "--preset", "in_batch", *_ONE_EPOCH)
-    return workspace, (trained or list_runs(workspace))[-1].id
+    if trained:
+        return workspace, trained[-1].id
+    settings = ("--dataset", dataset, "--preset", "in_batch", *_ONE_EPOCH)
+    return workspace, command_line("train", "--home", home / "workspace", *settings)["run"]
 
 
 def full_vectors(home: Path) -> tuple[np.ndarray, np.ndarray]:
