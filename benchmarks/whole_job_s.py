@@ -41,7 +41,7 @@ def whole_job(log: list[Path]) -> dict:
         run = command_line("train", "--home", home, "--dataset", dataset, "--preset", "in_batch", *settings)
         seconds = time.perf_counter() - started
     # of commands and of the child that trains, which is gone by now and was waited for by none of them
-    peak = max(run["peak_mb"], resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3)
+    peak = max(run["peak_mb"], resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6)
     return {"seconds": seconds, "peak_mb": peak, "stages": {"ingest": ingested, **run["seconds"]}}
 
 
