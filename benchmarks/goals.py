@@ -48,7 +48,7 @@ GOALS = {
     "first_paint_s": Goal("s", "<", 3, "from the start of streamlit run to the first painted Overview"),
     "idle_mb": Goal("MB", "<", 350, "memory of the server after that"),
     "child_start_s": Goal("s", "<", 12, "from the start of a training to its first step, the bundled demo's log"),
-    "child_start_full_s": Goal("s", "<", 12, "the same at full scale, where the baselines are there already"),
+    "child_start_full_s": Goal("s", "<", 12, "the same at full scale"),
 }
 """Every figure by its name, in the order of results.md. A script may tell more than one."""
 
