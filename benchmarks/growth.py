@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.full_scale import ARTICLES, DAYS, ROWS, USERS, command_line, full_scale_home, raw_log
 from benchmarks.goals import rounded
 from benchmarks.side_by_side import ROUNDS, per_second
-from benchmarks.training import LargeLog, rate
+from benchmarks.training import LargeLog, rate, warmed
 from dssm_core.config import Config, IndexConfig, with_settings
 from dssm_core.demo import FILES, write_demo
 from dssm_core.indexes import INDEXES
@@ -51,7 +51,7 @@ def measure_catalogue(articles: int) -> None:
     """Everything that a larger catalogue could make dearer."""
     rng = np.random.default_rng(0)
     log = LargeLog(articles)
-    learner = log.learner(POSITIVES)
+    learner = warmed(log.learner(POSITIVES))
     seconds = statistics.median(POSITIVES / rate(learner, POSITIVES) for _ in range(ROUNDS))
     print_point("articles", articles, "training", seconds, f"s / {POSITIVES:,} positives")
     table = learner.model.articles.table

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.goals import print_figure, rounded
 from benchmarks.side_by_side import ROUNDS
-from benchmarks.training import LargeLog, rate
+from benchmarks.training import LargeLog, rate, warmed
 from dssm_core.losses import LOSSES
 from dssm_core.negatives import STRATEGIES
 
@@ -34,8 +34,10 @@ VARIANTS = {
 def main() -> None:
     """Print a ratio for each, then the figure."""
     log = LargeLog(ARTICLES)
-    in_batch = log.learner(POSITIVES, "negatives.strategy=in_batch")
-    ratios = {name: _ratios(log.learner(POSITIVES, *settings), in_batch, name) for name, settings in VARIANTS.items()}
+    in_batch = warmed(log.learner(POSITIVES, "negatives.strategy=in_batch"))
+    ratios = {
+        name: _ratios(warmed(log.learner(POSITIVES, *settings)), in_batch, name) for name, settings in VARIANTS.items()
+    }
     slowest = min(ratios, key=lambda name: statistics.median(ratios[name]))
     medians = {name: rounded(statistics.median(values)) for name, values in ratios.items()}
     print_figure("strategies_vs_in_batch", ratios[slowest], slowest=slowest, each=medians)

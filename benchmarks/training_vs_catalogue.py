@@ -6,14 +6,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.side_by_side import print_ratio
-from benchmarks.training import LargeLog, rate
+from benchmarks.training import LargeLog, rate, warmed
 
 LARGE, SMALL, POSITIVES = 1_000_000, 10_000, 300_000
 
 
 def main() -> None:
     """Print the ratio."""
-    large, small = (LargeLog(articles).learner(POSITIVES) for articles in (LARGE, SMALL))
+    large, small = (warmed(LargeLog(articles).learner(POSITIVES)) for articles in (LARGE, SMALL))
     print_ratio("training_vs_catalogue", lambda: rate(large, POSITIVES), lambda: rate(small, POSITIVES))
 
 

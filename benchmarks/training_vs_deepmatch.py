@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import numpy as np
 
 from benchmarks.side_by_side import print_ratio
-from benchmarks.training import BASE, LargeLog, rate
+from benchmarks.training import BASE, LargeLog, rate, warmed
 from dssm_core.config import Config, with_settings
 from dssm_core.deepmatch_learner import DeepMatchLearner
 
@@ -29,8 +29,8 @@ PRODUCT = 2048
 def main() -> None:
     """Print the ratio."""
     log = LargeLog(ARTICLES)
-    ours = log.learner(OURS)
-    theirs = DeepMatchLearner(log.features, log.data(THEIRS), with_settings(Config(), BASE))
+    ours = warmed(log.learner(OURS))
+    theirs = warmed(DeepMatchLearner(log.features, log.data(THEIRS), with_settings(Config(), BASE)))
     bound = operations_per_second() / operations_per_positive(log)
     print_ratio(
         "training_vs_deepmatch",
