@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
 
-from benchmarks.side_by_side import print_ratio
+from benchmarks.goals import print_figure
+from benchmarks.side_by_side import ROUNDS, print_ratio
 from benchmarks.training import BASE, LargeLog, rate, warmed
 from dssm_core.config import Config, with_settings
 from dssm_core.deepmatch_learner import DeepMatchLearner
@@ -27,7 +28,7 @@ PRODUCT = 2048
 
 
 def main() -> None:
-    """Print the ratio."""
+    """Print the ratio, and our share of the bound."""
     log = LargeLog(ARTICLES)
     ours = warmed(log.learner(OURS))
     theirs = warmed(DeepMatchLearner(log.features, log.data(THEIRS), with_settings(Config(), BASE)))
@@ -38,6 +39,7 @@ def main() -> None:
         lambda: rate(theirs, THEIRS),
         bound_per_second=round(bound),
     )
+    print_figure("training_share_of_bound", [rate(ours, OURS) / bound for _ in range(ROUNDS)])
 
 
 def operations_per_positive(log: LargeLog) -> int:
