@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 _LOW, _HIGH = 2.5, 97.5
 _DRAWS_PER_BLOCK = 4_000_000
@@ -50,7 +50,7 @@ def two_way(values: np.ndarray, baseline: np.ndarray | None = None) -> Interval:
     variance = users + np.maximum(beyond, 0)
     uncertain = users**2 / (len(by_user) - 1) + np.where(beyond > 0, uncertain, 0)
     freedom = np.divide(variance**2, uncertain, out=np.full_like(value, np.inf), where=uncertain > 0)
-    half = stats.t.ppf(_HIGH / 100, freedom) * np.sqrt(variance)
+    half = special.stdtrit(freedom, _HIGH / 100) * np.sqrt(variance)
     return value, value - half, value + half
 
 

@@ -14,6 +14,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lab.ahead import Ahead
+
 _INDEX = Path(st.__file__).parent / "static" / "index.html"
 
 
@@ -24,6 +26,7 @@ def layers() -> list[Middleware]:
         Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
         Middleware(SameOrigin),
         Middleware(StrictHeaders),
+        Middleware(Ahead),
     ]
 
 

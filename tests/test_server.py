@@ -151,6 +151,15 @@ def test_browsers_are_told_to_run_and_ask_for_nothing_from_elsewhere(address):
     assert headers["referrer-policy"] == "no-referrer"
 
 
+def test_a_page_names_the_script_that_draws_charts_and_only_a_page_does(address):
+    link = asked(address, "/")[2]["link"]
+    script, _, how = link.partition("; ")
+    assert how == "rel=modulepreload"
+    status, text, headers = asked(address, script.strip("<>"))
+    assert status == 200 and len(text) > 1_000_000
+    assert "link" not in headers
+
+
 @pytest.mark.parametrize(
     ("flags", "environment"),
     [(["--server.address=0.0.0.0"], {}), (["--server.address="], {}), ([], {"STREAMLIT_SERVER_ADDRESS": "::"})],
