@@ -1,14 +1,15 @@
 """How cost grows with the catalogue (10,000 to 1,000,000 articles) and with the log (100,000 to 6,000,000 rows).
 
 Prints a line a point, from which the two growth charts are drawn. Of the catalogue: in-batch training, search by both
-indexes, drawing by `funrec_mix`, and the article table's bytes, the median of five. Of the log, once: what a run of it
-takes by the command line, with a user for 120 rows and an article for 9.5; `ingest_vs_pandas` tells of its ingest.
+indexes, drawing by `funrec_mix`, and the article table's bytes, the median of five. Of the log, once: what the command
+line takes to ingest a log with a user for 120 rows and an article for 9.5, and to train and measure a run of it.
 """
 
 import json
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,7 +86,9 @@ def measure_log(home: Path, rows: int) -> None:
         files = raw_log(home) if rows == ROWS else smaller_log(Path(made), rows)
         sources = zip(("--exposures", "--users", "--articles"), files, strict=True)
         arguments = [word for source in sources for word in source]
+        started = time.perf_counter()
         dataset = command_line("ingest", "--home", made, "--format", "yidian", *arguments)["dataset"]
+        print_point("rows", rows, "ingest", time.perf_counter() - started, "s")
         run = command_line(
             "train", "--home", made, "--dataset", dataset, "--preset", "in_batch", "--set", "train.epochs=2"
         )
