@@ -31,6 +31,7 @@ def thirty_runs(home: Path) -> list[Run]:
     trained = open_run(workspace, run_id)
     for seed in range(1, RUNS + 1 - len(list_runs(workspace))):
         folder = workspace.home / "runs" / f"copy-{seed:02}"
+        shutil.rmtree(folder, ignore_errors=True)  # left by a call that was interrupted
         shutil.copytree(trained.folder, folder, copy_function=os.link)
         (folder / "config.json").unlink()
         described = read_json(trained.folder / "config.json")

@@ -12,8 +12,6 @@ from dssm_core.features import Features, Field, Side
 from dssm_core.train_counts import TrainCounts
 
 USERS, CLICKS = 50_000, 600_000
-
-
 ROUNDS = 5
 
 

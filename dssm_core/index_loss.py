@@ -27,7 +27,7 @@ _RESAMPLES = 1000
 
 SETTINGS: tuple[tuple[str, ...], ...] = (
     ("index.kind=exact",),
-    *(("index.kind=ivf", f"index.probes={probes}") for probes in (1, 2, 4, 8, 16, 32, 64, 128)),
+    *(("index.kind=ivf", f"index.probes={probes}") for probes in (1, 2, 4, 8, 16, 32, 48, 64, 128)),
     *(
         ("index.kind=annoy", f"index.trees={trees}", f"index.search_k={search_k}")
         for trees in (10, 50)
