@@ -58,8 +58,8 @@ def _machine() -> str:
     memory = psutil.virtual_memory().total / 2**30
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     return (
-        f"{datetime.date.today()} · {_cpu()}, {psutil.cpu_count()} cores, {memory:.0f} GiB · {platform.system()} "
-        f"{platform.release()}\n\nPython {platform.python_version()}, {versions}"
+        f"{datetime.date.today()} · {_cpu()}, {psutil.cpu_count()} cores, {memory:.0f} GiB · "
+        f"{platform.platform(terse=True)}\n\nPython {platform.python_version()}, {versions}"
     )
 
 
