@@ -504,7 +504,8 @@ def _human_sweep(result: dict) -> str:
         metrics = {name: one for name, one in row.get("metrics", {}).items() if name.startswith("recall@")}
         told = "  ".join(f"{name} {_interval(metric)}" for name, metric in metrics.items()) or row["state"]
         lines += [f"  {row['run'] or '-':<22} {row['preset']:<22} seed {row['seed']}  {told}"]
-    return "\n".join([*lines, "compare them: python -m dssm_core compare " + " ".join(_finished_ids(result))])
+    finished = " ".join(_finished_ids(result))
+    return "\n".join([*lines, *([f"compare them: python -m dssm_core compare {finished}"] if finished else [])])
 
 
 def _finished_ids(result: dict) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from dssm_core.config import KEYS, Config, flatten, unflatten
+from dssm_core.config import KEYS, Config, differences, flatten, unflatten
 from dssm_core.errors import UserError
 from dssm_core.free_memory import in_words
 
@@ -44,8 +44,9 @@ def check_fits(config: Config, estimate: Callable[[Config], Need], free: int, wh
     largest = sorted(need.parts, key=lambda part: -part.bytes)
     most = largest[0]
     knobs = [knob for part in largest for knob in sorted(part.knobs, key=lambda knob: -_turned_up(config, knob))]
-    name = f"{knobs[0]}={flatten(config)[knobs[0]]}" if most.knobs else most.what
-    lower = _that_fits(config, dict.fromkeys(knobs), lambda other: estimate(other).bytes <= free)
+    name = f"{knobs[0]}={flatten(config)[knobs[0]]}" if most.knobs else most.what if most.instead else what
+    knobs, fits = dict.fromkeys(knobs), lambda other: estimate(other).bytes <= free
+    lower = _that_fits(config, knobs, fits) or _that_fit_together(config, knobs, fits)
     raise UserError(
         f"{name} does not fit into memory: {what} needs about {in_words(need.bytes)}, of which {in_words(most.bytes)} "
         f"for {most.what}, and {in_words(free)} are free: {lower or most.instead or _OTHERWISE}"
@@ -67,14 +68,36 @@ def _that_fits(config: Config, knobs: Iterable[str], fits: Callable[[Config], bo
     """Which of the knobs to lower, and to what, or ""."""
     for knob in knobs:
         value = flatten(config)[knob]
-        while value := _lower(knob, value):
-            try:
-                lower = unflatten({**flatten(config), knob: value})
-            except UserError:  # below its least value, or at odds with another
-                break
+        while (value := _lower(knob, value)) and (lower := _turned(config, knob, value)):
             if fits(lower):
-                return f"set {knob}={','.join(map(str, value)) if isinstance(value, list) else value}"
+                return f"set {_told(knob, value)}"
     return ""
+
+
+def _that_fit_together(config: Config, knobs: Iterable[str], fits: Callable[[Config], bool]) -> str:
+    """To what to lower all of the knobs, step by step and each as far as it goes, or ""."""
+    lower, going = config, set(knobs)
+    while going:
+        for knob in sorted(going):
+            value = _lower(knob, flatten(lower)[knob])
+            turned = _turned(lower, knob, value) if value else None
+            lower, going = (turned, going) if turned else (lower, going - {knob})
+        if fits(lower):
+            values = flatten(lower)
+            return "set " + " and ".join(_told(knob, values[knob]) for knob in differences(config, lower))
+    return ""
+
+
+def _turned(config: Config, knob: str, value: int | list[int] | str) -> Config | None:
+    """The config with another value; None where that is below the knob's least, or at odds with another."""
+    try:
+        return unflatten({**flatten(config), knob: value})
+    except UserError:
+        return None
+
+
+def _told(knob: str, value: int | list[int] | str) -> str:
+    return f"{knob}={','.join(map(str, value)) if isinstance(value, list) else value}"
 
 
 def _lower(knob: str, value: int | list[int] | str) -> int | list[int] | str:

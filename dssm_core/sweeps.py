@@ -25,6 +25,9 @@ from dssm_core.subsampling import keep_probability
 from dssm_core.train_counts import TrainCounts
 from dssm_core.workspace import Workspace, load_dataset, new_id
 
+MOST = {"seeds": 1000, "jobs": 1000, "positives": 10**12}
+"""Of what a sweep is asked for: more would take years, and a plan of it all memory."""
+
 DEFAULT_EPOCHS = 16
 """Without a budget of its own a sweep's runs see each train click so many times."""
 
@@ -205,8 +208,8 @@ def start_sweep(
     preset that the dataset cannot supply, before anything is started.
     """
     for value, what in ((seeds, "seeds"), (jobs, "jobs"), (1 if positives is None else positives, "positives")):
-        if value < 1:
-            raise UserError(f"bad value {value} for {what}: it must be 1 or more")
+        if not 1 <= value <= MOST[what]:
+            raise UserError(f"bad value {value} for {what}: it must be 1 to {MOST[what]:,}")
     planned, budget = plan(workspace, dataset_id, presets, seeds, settings or [], positives)
     _check_jobs(planned, jobs, room(workspace))
     described = {"dataset": dataset_id, "name": name, "presets": presets, "seeds": seeds, "settings": settings or []}

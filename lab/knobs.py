@@ -81,7 +81,8 @@ def knob(key: str, dataset: Dataset, prefix: str = _PREFIX) -> Any:
     if annotation is str or get_origin(annotation) in (list, dict):
         example = ", such as device: 4, city: 8" if get_origin(annotation) is dict else ""
         return st.text_input(key, placeholder=NONE + example, **common)
-    return st.number_input(key, **limits, **_steps(annotation), **common)
+    emptied = {"value": None} if type(None) in get_args(annotation) else {}
+    return st.number_input(key, **emptied, **limits, **_steps(annotation), **common)
 
 
 def optional(key: str, options: tuple[str, ...] | list[str], common: dict) -> str | None:

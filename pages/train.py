@@ -1,7 +1,5 @@
 """Train: turn the knobs, start a run, watch it learn."""
 
-import contextlib
-
 import pandas as pd
 import streamlit as st
 
@@ -91,9 +89,11 @@ def start(workspace: Workspace, dataset: Dataset, config: Config, name: str, pre
 
 
 def show_need(workspace: Workspace, dataset: Dataset, config: Config) -> None:
-    """What the run will take of the memory that is free. What the log cannot supply is said at its start."""
-    with contextlib.suppress(UserError):
+    """What the run will take of the memory that is free, or what of the config the log cannot supply."""
+    try:
         st.text(words.memory(loading.need(dataset, workspace, config).bytes, room(workspace)))
+    except UserError as error:
+        st.text(str(error))
 
 
 def turn_to_preset() -> None:

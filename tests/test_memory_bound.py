@@ -49,6 +49,24 @@ def test_the_value_that_is_proposed_is_one_that_the_config_takes():
     assert "set train.batch_size=1" not in str(told.value)
 
 
+def test_where_one_knob_is_not_enough_several_are_lowered():
+    def estimate(config):
+        sizes = {"tower.dim": config.tower.dim, "train.batch_size": config.train.batch_size}
+        return Need(tuple(Part(knob, GB * size, (knob,)) for knob, size in sizes.items()))
+
+    config = with_settings(Config(), ["tower.dim=1024", "train.batch_size=512"])
+    with pytest.raises(UserError, match=r"^tower\.dim=1024 .*: set tower\.dim=256 and train\.batch_size=128$"):
+        check_fits(config, estimate, 400 * GB)
+
+
+def test_what_nobody_can_change_is_not_what_does_not_fit():
+    def estimate(config):
+        return Need((Part("libraries", 3 * GB),))
+
+    with pytest.raises(UserError, match=r"^the run does not fit into memory: the run needs .*: make more memory free"):
+        check_fits(Config(), estimate, 2 * GB)
+
+
 def test_an_index_gives_way_to_one_that_takes_less():
     sizes = {"annoy": 9 * GB, "ivf": 5 * GB, "exact": 2 * GB}
 

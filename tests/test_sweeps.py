@@ -103,6 +103,7 @@ def test_runs_of_a_sweep_differ_by_preset_and_seed_alone(workspace, tasteful_dat
         ({"presets": ["in_batch", "best"]}, "unknown preset 'best'"),
         ({"presets": []}, "at least one preset"),
         ({"seeds": 0}, "bad value 0 for seeds"),
+        ({"seeds": 10**8}, "bad value 100000000 for seeds: it must be 1 to 1,000"),
         ({"jobs": 0}, "bad value 0 for jobs"),
         ({"positives": 0}, "bad value 0 for positives"),
         ({"positives": 10**9}, "preset in_batch: bad value .* for train.epochs"),

@@ -62,10 +62,20 @@ def test_a_batch_above_the_train_clicks_is_refused_with_their_number_and_nothing
 ):
     at = open_page("pages/train.py", own_workspace)
     at.number_input(key="knob train.batch_size").set_value(5000).run()
+    assert any("train.batch_size=5000 is more than the" in text.value for text in at.text), "before it is started"
     _start(at)
     told = at.error[0].value.replace("\\", "")
     assert "train.batch_size=5000 is more than the" in told and "or less" in told
     assert not started and not at.exception
+
+
+def test_an_optional_number_that_is_emptied_is_none_again(open_page, own_workspace, started):
+    at = _open_for_few_clicks(open_page, own_workspace)
+    at.number_input(key="knob loss.temperature").set_value(0.5).run()
+    at.number_input(key="knob loss.temperature").set_value(None).run()
+    assert not at.error and not at.exception
+    _start(at)
+    assert started[0][0].loss.temperature is None
 
 
 def test_the_memory_that_a_run_needs_stands_beside_the_start(open_page, own_workspace, monkeypatch):
