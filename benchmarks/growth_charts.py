@@ -80,8 +80,8 @@ def says_growth(lines: dict[tuple[str, str], dict[int, float]], sizes: list[int]
     times = {cost: line[max(line)] / line[min(line)] for (cost, _), line in lines.items()}
     most, least = max(times, key=times.get), min(times, key=times.get)
     return (
-        f"At {sizes[-1] / sizes[0]:,.0f} times the {of}, {least} costs {times[least]:.2g} times as much "
-        f"and {most} {times[most]:.2g} times"
+        f"At {sizes[-1] / sizes[0]:,.0f} times the {of}, the cost of {least} is {times[least]:,.1f} times as high "
+        f"and that of {most} {times[most]:,.0f} times"
     )
 
 
