@@ -20,6 +20,8 @@ _PLACE_BYTES = 12
 """Of a position and a cosine."""
 _VECTORS_PER_LIST = 39
 """FAISS's own lower bound for training a cluster; with fewer it warns and the clusters mean little."""
+_QUERIES_IN_PARALLEL = 3
+"""FAISS's `parallel_mode`: with its own, 0, the search of clusters that are already chosen runs on one core."""
 _SLICE_BYTES = 16_000_000
 """Of the vectors that exact search takes at a time: they fit in the last level of cache of most machines."""
 _TIE = 1e-6
@@ -188,6 +190,7 @@ def ivf(vectors: np.ndarray, config: IndexConfig) -> Index:
     )
     lists.train(vectors)
     lists.add(vectors)
+    lists.parallel_mode = _QUERIES_IN_PARALLEL
     lists.nprobe = config.probes  # for those who load the saved index
     return _Ivf(lists, config.probes)
 

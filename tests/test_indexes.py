@@ -1,3 +1,5 @@
+import time
+
 import faiss
 import numpy as np
 import pytest
@@ -102,6 +104,16 @@ def test_every_index_refuses_vectors_that_are_not_finite(name, bad, rng):
 def test_every_index_refuses_an_empty_pool(name):
     with pytest.raises(ValueError, match="n above 0"):
         INDEXES[name](np.zeros((0, 4), np.float32), CONFIG)
+
+
+@pytest.mark.skipif(faiss.omp_get_max_threads() < 2, reason="FAISS has one core here")
+def test_ivf_compares_its_candidates_on_all_cores(rng):
+    """Where another thread takes its part, the caller's processor time is well below that of the whole process."""
+    index = INDEXES["ivf"](unit_rows(rng, 20_000), IndexConfig(lists=16, probes=16))
+    queries = unit_rows(rng, 2000)
+    everyone, caller = time.process_time(), time.thread_time()
+    index.search(queries, 50)
+    assert time.thread_time() - caller < 0.8 * (time.process_time() - everyone)
 
 
 def test_annoy_turns_its_angular_distance_into_a_cosine():
