@@ -186,17 +186,22 @@ class Step:
         model = self._model
         user_rows = tf.gather(model.users.table, inputs.users.distinct)
         article_rows = tf.gather(model.articles.table, inputs.articles.distinct)
+        loss, positives, for_users, for_articles = self._learn(inputs, columns, user_rows, article_rows)
+        new_users = _updated(model.users, inputs.users, user_rows, for_users, self._config.train)
+        new_articles = _updated(model.articles, inputs.articles, article_rows, for_articles, self._config.train)
+        return loss, positives, new_users, new_articles
+
+    def _learn(self, inputs: _Inputs, columns: _Columns, user_rows, article_rows):
+        """Loss, the positives' vectors, and the gradients of the distinct rows of either side; updates the towers."""
         with tf.GradientTape() as tape:
             tape.watch((user_rows, article_rows))
-            users = _vectors(model.users, user_rows, inputs.users, training=True)
-            articles = _vectors(model.articles, article_rows, inputs.articles, training=True)
+            users = _vectors(self._model.users, user_rows, inputs.users, training=True)
+            articles = _vectors(self._model.articles, article_rows, inputs.articles, training=True)
             loss = tf.reduce_mean(self._loss(self._score(users, articles, inputs, columns)))
         *dense_gradients, for_users, for_articles = tape.gradient(loss, [*self._dense, user_rows, article_rows])
         if self._dense:
             self._optimizer.apply(dense_gradients, self._dense)
-        new_users = _updated(model.users, inputs.users, user_rows, for_users, self._config.train)
-        new_articles = _updated(model.articles, inputs.articles, article_rows, for_articles, self._config.train)
-        return loss, articles[: self._batch], new_users, new_articles
+        return loss, articles[: self._batch], for_users, for_articles
 
     def _scores(self, inputs: _Inputs, columns: _Columns) -> _Scored:
         sides = (self._model.users, inputs.users), (self._model.articles, inputs.articles)
