@@ -38,6 +38,6 @@ clean:
 	@scripts/make_venv.sh requirements.txt
 	@touch $@
 
-.venv/.installed-dev: requirements-dev.txt requirements.txt
+.venv/.installed-dev: requirements-dev.txt requirements-ray.txt requirements.txt
 	@scripts/make_venv.sh requirements-dev.txt
 	@touch .venv/.installed $@

@@ -1,10 +1,15 @@
 """Questions asked of a finished run: measure it again another way, or recall for any user."""
 
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from dssm_core.baselines import BASELINES
 from dssm_core.config import Config
@@ -19,16 +24,26 @@ from dssm_core.memory_bound import check_fits
 from dssm_core.memory_need import need_of_evaluation
 from dssm_core.misses import reasons_at
 from dssm_core.popularity import seen_clicks
-from dssm_core.recommender import Recommender
+from dssm_core.recommender import RecallLists, Recommender
 from dssm_core.retrieval import VectorRecommender
 from dssm_core.runs import Run, describe_run, open_run, write_status
 from dssm_core.split import Split, make_split
+from dssm_core.stored_files import written
 from dssm_core.workspace import Workspace, load_dataset, new_id
 
+_USERS_AT_ONCE = 1 << 17
+_EVERYBODY = pa.schema(
+    [("user_id", pa.string()), ("rank", pa.int32()), ("article_id", pa.string()), ("score", pa.float32())]
+)
 
-def evaluate_run(workspace: Workspace, run: Run, config: Config) -> Evaluation:
+ShareOut = Callable[[Recommender], AbstractContextManager[Recommender]]
+"""Hands a recommender's work to somebody else while the body runs."""
+
+
+def evaluate_run(workspace: Workspace, run: Run, config: Config, share_out: ShareOut = nullcontext) -> Evaluation:
     """Measure a finished run again, without training, under another `config.eval` or `config.index`.
 
+    `share_out`: see `ray_recall.shared_out`; the metrics are computed here of all users at once.
     Its facts tell of the index too, as metrics.json does. A UserError for another index of a run without vectors.
     """
     if config.model != "two_tower" and config.index != run.config.index:
@@ -36,7 +51,8 @@ def evaluate_run(workspace: Workspace, run: Run, config: Config) -> Evaluation:
             f"run {run.id} is the baseline {config.model}, which has no vectors to index: leave --index out"
         )
     dataset, split, recommender = _reopen(workspace, run, config, load_dataset(workspace, run.dataset))
-    evaluation = evaluate(recommender, dataset, split, config)
+    with share_out(recommender) as shared:
+        evaluation = evaluate(shared, dataset, split, config)
     if not isinstance(recommender, VectorRecommender):
         return evaluation
     queries = recommender.user_vectors[evaluation.lists.users]
@@ -99,6 +115,47 @@ def recall_user(workspace: Workspace, run: Run, user_id: str, k: int) -> dict:
             for row, reason in zip(held_out.itertuples(), reasons_at(held_out, k), strict=True)
         ],
     }
+
+
+def recall_everybody(
+    workspace: Workspace, run: Run, k: int, path: Path, share_out: ShareOut = nullcontext
+) -> dict[str, int | str]:
+    """Write the `k` best articles of every user of a run's dataset to a Parquet file, with raw ids.
+
+    Its columns: user_id, rank (from 1), article_id, score. `share_out`: see `ray_recall.shared_out`. Returns {"run",
+    "users", "rows", "file"}. The file is there once it is whole.
+    """
+    dataset, _, recommender = _reopen(workspace, run, run.config, load_dataset(workspace, run.dataset))
+    users, rows = np.arange(1, len(dataset.users), dtype=np.int32), 0
+    ids = {name: pa.array(getattr(dataset, f"{name}s")[f"{name}_id"]) for name in ("user", "article")}
+    with _lists_written(path) as writer, share_out(recommender) as shared:
+        for first in range(0, len(users), _USERS_AT_ONCE):
+            table = _with_ids(shared.recall(users[first : first + _USERS_AT_ONCE], k), ids)
+            writer.write_table(table)
+            rows += len(table)
+    return {"run": run.id, "users": len(users), "rows": rows, "file": str(path)}
+
+
+@contextmanager
+def _lists_written(path: Path) -> Iterator[pq.ParquetWriter]:
+    """Yield a writer of recall lists whose file is there once the body has succeeded, and not before."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written(path) as beside, pq.ParquetWriter(beside, _EVERYBODY, compression="zstd") as writer:
+            yield writer
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}; choose another file") from None
+
+
+def _with_ids(lists: RecallLists, ids: dict[str, pa.Array]) -> pa.Table:
+    rows, places = np.nonzero(lists.articles)
+    columns = [
+        ids["user"].take(pa.array(lists.users[rows])),
+        (places + 1).astype(np.int32),
+        ids["article"].take(pa.array(lists.articles[rows, places])),
+        lists.scores[rows, places],
+    ]
+    return pa.Table.from_arrays([pa.array(column) for column in columns], schema=_EVERYBODY)
 
 
 def _rank(click) -> int | None:

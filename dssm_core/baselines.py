@@ -14,7 +14,7 @@ from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.popularity import Popularity, seen_clicks, train_clicks
 from dssm_core.recommender import RecallLists, Recommender
-from dssm_core.retrieval import block_length, exact_by_block, fill_lists, positions_in, seen_positions
+from dssm_core.retrieval import block_length, exact_by_block, fill_lists, positions_in, ranks_in_rows, seen_positions
 from dssm_core.split import Split
 
 Baseline = Callable[[Dataset, Split, Config, np.random.Generator], Recommender]
@@ -131,11 +131,14 @@ class LinearRecommender:
             qualifies &= ~self.seen.contains(users, articles)
         ranks, scores = np.zeros(len(users), np.int64), np.full(len(users), np.nan, np.float32)
         scored, after = qualifies & (positions < self._width), qualifies & (positions >= self._width)
-        ranks[scored], scores[scored] = exact_by_block(self._scores, self._width, users[scored], positions[scored])
+        ranks[scored], scores[scored] = exact_by_block(self._ranks, self._width, users[scored], positions[scored])
         places, seen = seen_positions(self.seen, users, self._positions)
         ahead = np.bincount(places[seen < positions[places]], minlength=len(users))
         ranks[after], scores[after] = (positions - ahead + 1)[after], 0
         return ranks, _shown(scores)
+
+    def _ranks(self, users: np.ndarray, counts: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return ranks_in_rows(self._scores(users), counts, columns)
 
     @property
     def _width(self) -> int:

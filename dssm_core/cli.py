@@ -7,7 +7,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -109,7 +110,10 @@ def _add_train_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     sweep.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each preset; default 3")
     sweep.add_argument("--set", nargs="+", default=[], metavar="key=value", action="extend", help="for all runs")
     sweep.add_argument("--positives", type=int, metavar="N", help="clicks each run sees; default 16 × the train clicks")
-    sweep.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at work at once; default 1")
+    sweep.add_argument("--jobs", type=int, metavar="N", help="runs at work at once; default 1, on Ray all that fit")
+    _add_engine(sweep)
+    sweep.add_argument("--cpus", type=int, metavar="N", help="of the cluster that each run takes; default 1")
+    sweep.add_argument("--gpus", type=int, metavar="N", help="of the cluster that each run takes; default 0")
     sweep.add_argument("--name", default="", type=as_label, help="a label")
     sweep.add_argument("--detach", action="store_true", help="return at once; the sweep goes on by itself")
     add("runs", _runs, _human_runs, "list runs")
@@ -121,6 +125,13 @@ def _add_train_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     resume.add_argument("--detach", action="store_true", help="return at once; it goes on by itself")
 
 
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    """The options of a command that Ray can carry out."""
+    parser.add_argument("--engine", default="local", help="local (this machine, the default) or ray")
+    text = "of a Ray cluster: auto or HOST:PORT; without it one is started on this machine and stopped again"
+    parser.add_argument("--address", metavar="ADDRESS", help=text)
+
+
 def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     evaluate = add("evaluate", _evaluate, _human_metrics, "measure a finished run again, without training")
     evaluate.add_argument("run")
@@ -129,6 +140,7 @@ def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     evaluate.add_argument(
         "--set", nargs="+", default=[], metavar="key=value", action="extend", help="such as index.probes=8"
     )
+    _add_engine(evaluate)
     evaluate.add_argument("--keep", action="store_true", help="keep it as a run of its own, to compare with")
     evaluate.add_argument("--name", default="", type=as_label, help="a label of the run that is kept")
 
@@ -136,10 +148,14 @@ def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     loss.add_argument("run")
     loss.add_argument("-k", type=int, default=50)
 
-    recall = add("recall", _recall, _human_recall, "one user's recall list and held-out clicks")
+    recall = add("recall", _recall, _human_recall, "one user's recall list and held-out clicks, or everybody's lists")
     recall.add_argument("run")
-    recall.add_argument("--user", required=True, metavar="ID")
+    whose = recall.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--user", metavar="ID")
+    whose.add_argument("--everybody", action="store_true", help="the lists of all users, into a Parquet file")
     recall.add_argument("-k", type=int, default=20)
+    recall.add_argument("--to", type=Path, metavar="FILE", help="of --everybody; default recall-RUN.parquet")
+    _add_engine(recall)
 
     compare = add("compare", _compare, _human_compare, "compare runs with the first of them, user by user")
     compare.add_argument("runs", nargs="+", metavar="RUN")
@@ -296,6 +312,8 @@ def _follow(run: Run, quiet: bool) -> None:
 def _sweep(workspace: Workspace, options: argparse.Namespace) -> dict:
     from dssm_core.sweeps import start_sweep
 
+    if options.engine == "ray" and options.jobs is not None:
+        raise UserError("on Ray the cluster says how many runs are at work at once: leave --jobs out, or set --cpus")
     presets = list(dict.fromkeys(name for name in options.presets.split(",") if name))
     sweep = start_sweep(
         workspace,
@@ -304,12 +322,24 @@ def _sweep(workspace: Workspace, options: argparse.Namespace) -> dict:
         options.seeds,
         settings=options.set,
         positives=options.positives,
-        jobs=options.jobs,
+        jobs=1 if options.jobs is None else options.jobs,
+        engine=_engine(options),
         name=options.name,
     )
     if not options.detach:
         _follow_sweep(sweep, options.json)
     return _told(sweep)
+
+
+def _engine(options: argparse.Namespace):
+    """The engine of a sweep."""
+    from dssm_core.sweeps import Engine
+
+    asked = {"cpus": options.cpus, "gpus": options.gpus}
+    for name in (name for name, value in asked.items() if value is not None and options.engine == "local"):
+        raise UserError(f"--{name} is for --engine ray: a run on this machine alone may take all that it has")
+    given = {name: value for name, value in asked.items() if value is not None}
+    return Engine(kind=options.engine, address=options.address, **given)
 
 
 def _follow_sweep(sweep, quiet: bool) -> None:
@@ -370,7 +400,7 @@ def _evaluate(workspace: Workspace, options: argparse.Namespace) -> dict:
                 f"bad setting {setting!r}: a finished run takes only index.… and eval.… keys; train it again"
             )
     config = with_settings(run.config, [*settings, *options.set])
-    evaluation = evaluate_run(workspace, run, config)
+    evaluation = evaluate_run(workspace, run, config, _share_out(options))
     kept = keep_evaluation(workspace, run, config, evaluation, options.name) if options.keep else run
     return {"run": kept.id, "metrics": evaluation.metrics, "facts": evaluation.facts, "reasons": evaluation.reasons}
 
@@ -385,11 +415,29 @@ def _index_loss(workspace: Workspace, options: argparse.Namespace) -> dict:
 
 
 def _recall(workspace: Workspace, options: argparse.Namespace) -> dict:
-    from dssm_core.answers import recall_user
+    from dssm_core.answers import recall_everybody, recall_user
 
     if options.k < 1:
         raise UserError(f"bad value {options.k} for -k: it must be 1 or more")
-    return recall_user(workspace, open_run(workspace, options.run), options.user, options.k)
+    share_out, run = _share_out(options), open_run(workspace, options.run)
+    if options.everybody:
+        path = options.to or Path(f"recall-{run.id}.parquet")
+        return recall_everybody(workspace, run, options.k, path, share_out)
+    if options.to or options.engine == "ray":
+        raise UserError("--to and --engine are for the lists of all users: add --everybody instead of --user")
+    return recall_user(workspace, run, options.user, options.k)
+
+
+def _share_out(options: argparse.Namespace):
+    """What `--engine` says of who computes recall lists."""
+    from dssm_core.ray_cluster import check_engine
+
+    check_engine(options.engine, options.address)
+    if options.engine == "local":
+        return nullcontext
+    from dssm_core.ray_recall import shared_out
+
+    return partial(shared_out, address=options.address)
 
 
 def _compare(workspace: Workspace, options: argparse.Namespace) -> dict:
@@ -517,6 +565,8 @@ def _human_sweeps(result: dict) -> str:
 
 
 def _human_recall(result: dict) -> str:
+    if "file" in result:
+        return f"{result['file']}: {result['rows']:,} places in the lists of {result['users']:,} users"
     lines = [f"user {result['user']}, run {result['run']}"]
     lines += [
         f"  {row['rank']:>4}  {row['score']:.4f}  {'hit' if row['hit'] else '   '}  {row['article_id']}"

@@ -85,11 +85,16 @@ def is_stopping(folder: Path) -> bool:
     return (folder / "cancel").exists()
 
 
-def ask_to_stop(folder: Path) -> None:
-    """Tell the process that holds a folder's lock to stop: by a flag, and by SIGTERM to all of its session."""
+def flag_stop(folder: Path) -> None:
+    """Leave the flag that tells a folder's process to stop, on whichever machine it is."""
     # where the disk is full, the signal alone has to do
     with contextlib.suppress(OSError):
         (folder / "cancel").touch()
+
+
+def ask_to_stop(folder: Path) -> None:
+    """Tell the process that holds a folder's lock to stop: by a flag, and by SIGTERM to all of its session."""
+    flag_stop(folder)
     _signal(folder, signal.SIGTERM)
 
 

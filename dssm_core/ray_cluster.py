@@ -22,7 +22,7 @@ _OURS = {
     # heard on the loopback device alone, as Ray does by default where it is no server's engine
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
-    # it tells its makers even that it is not to tell, and asks who owns the machine: a shut door on this machine answers
+    # it tells its makers even that it may not, and asks whose the machine is: a shut door on this machine answers
     "http_proxy": "http://127.0.0.1:9",
     "https_proxy": "http://127.0.0.1:9",
     "no_proxy": "localhost,127.0.0.1",
@@ -61,7 +61,7 @@ def connected(address: str | None = None, cpus: int | None = None) -> Iterator[M
     with _signals_kept(), _environment({} if address else _OURS):
         import ray
 
-        where = {"address": address} if address else {"num_cpus": cpus, "include_dashboard": False}
+        where = {"address": address} if address else {"address": "local", "num_cpus": cpus, "include_dashboard": False}
         try:
             ray.init(**where, log_to_driver=False, logging_level="ERROR", runtime_env={"env_vars": workers})
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:

@@ -62,12 +62,16 @@ class Counted:
 
 def check(workspace: Workspace, dataset: Dataset, config: Config) -> None:
     """Raise the UserError that a run of this config would fail with, over its log or for want of memory."""
-    check_counted(workspace, Counted(dataset), config)
+    check_counted(workspace, Counted(dataset), config, room(workspace))
 
 
-def check_counted(workspace: Workspace, counted: Counted, config: Config) -> Need:
-    """The same over a dataset of which something is counted already. Returns what the run will hold in memory."""
-    return check_fits(config, _need_of(workspace, counted, config), room(workspace))
+def check_counted(workspace: Workspace, counted: Counted, config: Config, free: int | None) -> Need:
+    """The same over a dataset of which something is counted already. Returns what the run will hold in memory.
+
+    `free`: bytes that it may hold; None for as many as it wants.
+    """
+    need_of = _need_of(workspace, counted, config)
+    return need_of(config) if free is None else check_fits(config, need_of, free)
 
 
 def need(workspace: Workspace, counted: Counted, config: Config) -> Need:

@@ -1,6 +1,6 @@
 """Recall lists from vectors through an index, and exact ranks by comparing with the whole pool."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,13 +13,20 @@ from dssm_core.recommender import RecallLists
 BLOCK_BYTES = 200_000_000
 """What one block of users' scores may take; a copy or a mask of it comes on top."""
 
-ScoreBlock = Callable[[np.ndarray], np.ndarray]
-"""Scores of a block of users: (b,) int32 rows → a fresh (b, width) float32 array, −inf where an article is removed."""
+BLOCK_USERS = 4096
+"""Users per block at most: as many as FAISS compares at once, and a share of the work that can be handed on."""
+
+Each = Callable[..., Iterable]
+"""Carries out a method for every block of users, in order: `map`, or one that shares them out among workers."""
+
+RankBlock = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Of a block of distinct users ((b,) int32), how many columns are asked of each, descending, and these in order: their
+ranks and scores. See `ranks_in_rows`."""
 
 
 def block_length(width: int) -> int:
     """Users per block such that their float32 scores over `width` articles stay within the memory bound."""
-    return max(1, BLOCK_BYTES // (4 * max(width, 1)))
+    return min(BLOCK_USERS, max(1, BLOCK_BYTES // (4 * max(width, 1))))
 
 
 def positions_in(pool: np.ndarray, n_articles: int) -> np.ndarray:
@@ -55,12 +62,11 @@ def fill_lists(articles: np.ndarray, scores: np.ndarray, drop: np.ndarray, k: in
 
 
 def exact_by_block(
-    score_block: ScoreBlock, width: int, users: np.ndarray, columns: np.ndarray
+    rank_block: RankBlock, width: int, users: np.ndarray, columns: np.ndarray, each: Each = map
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rank among a row's columns, and score, of each (user, column): (m,) int64 from 1 and (m,) float32.
 
-    Each distinct user is scored once for all their pairs. A pair's own score is read from the same matrix that it is
-    compared with, so that no rounding can put an article ahead of itself.
+    Each distinct user is scored once for all their pairs, over `width` columns.
     """
     distinct, owner, counts = np.unique(users, return_inverse=True, return_counts=True)
     # Users with the most pairs come first, so that those who have an n-th pair are the top rows of their block.
@@ -68,18 +74,21 @@ def exact_by_block(
     places[np.argsort(-counts, kind="stable")] = np.arange(len(distinct))
     by_place = np.argsort(places[owner], kind="stable")
     starts = np.searchsorted(places[owner][by_place], np.arange(len(distinct) + 1))
+    blocks = [starts[first : first + block_length(width) + 1] for first in range(0, len(distinct), block_length(width))]
+    pairs = [by_place[block[0] : block[-1]] for block in blocks]
+    asked = [users[by_place[block[:-1]]] for block in blocks], map(np.diff, blocks), [columns[own] for own in pairs]
     ranks, scores = np.zeros(len(users), np.int64), np.full(len(users), np.nan, np.float32)
-    length = block_length(width)
-    for first in range(0, len(distinct), length):
-        block = starts[first : first + length + 1]
-        pairs = by_place[block[0] : block[-1]]
-        rows = score_block(users[by_place[block[:-1]]])
-        ranks[pairs], scores[pairs] = _ranks_in_rows(rows, np.diff(block), columns[pairs])
+    for own, found in zip(pairs, each(rank_block, *asked), strict=True):
+        ranks[own], scores[own] = found
     return ranks, scores
 
 
-def _ranks_in_rows(rows: np.ndarray, counts: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks and scores of `columns`: `counts[i]` (descending) of them belong to row i, in order."""
+def ranks_in_rows(rows: np.ndarray, counts: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks (int64, from 1) and scores of `columns` in rows of scores: `counts[i]`, descending, belong to row i.
+
+    A column's own score is read from the same matrix that it is compared with, so that no rounding can put an article
+    ahead of itself.
+    """
     starts = np.cumsum(counts) - counts
     own = rows[np.repeat(np.arange(len(rows)), counts), columns]
     ranks = np.empty(len(columns), np.int64)
@@ -115,25 +124,32 @@ class VectorRecommender:
     def _positions(self) -> np.ndarray:
         return positions_in(self.pool, self.n_articles)
 
-    def recall(self, users: np.ndarray, k: int) -> RecallLists:
-        """The best `k` articles of each of `users` ((n,) int32): a list is k long whenever k articles qualify.
+    def recall(self, users: np.ndarray, k: int, each: Each = map) -> RecallLists:
+        """The best `k` articles of each of `users` ((n,) int32): a list is k long whenever k articles qualify."""
+        blocks = list(self._blocks(users, k))
+        asked = [users[block] for block, _ in blocks], [fetch for _, fetch in blocks], [k] * len(blocks)
+        articles, scores = np.zeros((len(users), k), np.int32), np.full((len(users), k), np.nan, np.float32)
+        for (block, _), found in zip(blocks, each(self.search, *asked), strict=True):
+            articles[block], scores[block] = found
+        return RecallLists(users, articles, scores)
 
-        Each user's search is lengthened by the number of pool articles they have seen, rounded up to a power of two
-        so that users of a like number share one search.
+    def _blocks(self, users: np.ndarray, k: int) -> Iterator[tuple[np.ndarray, int]]:
+        """Blocks of places in `users`, and how many articles are to be fetched for each.
+
+        A user's search is lengthened by the number of pool articles they have seen, rounded up to a power of two so
+        that users of a like number share one search.
         """
         places, _ = seen_positions(self.seen, users, self._positions)
         extra = np.bincount(places, minlength=len(users))
         extra = np.where(extra > 0, 2 ** np.ceil(np.log2(np.maximum(extra, 1))), 0).astype(np.int64)
-        articles, scores = np.zeros((len(users), k), np.int32), np.full((len(users), k), np.nan, np.float32)
         for more in np.unique(extra):
             group = np.flatnonzero(extra == more)
             fetch = min(k + int(more), len(self.pool))
             for first in range(0, len(group), block_length(4 * fetch)):
-                block = group[first : first + block_length(4 * fetch)]
-                articles[block], scores[block] = self._search(users[block], fetch, k)
-        return RecallLists(users, articles, scores)
+                yield group[first : first + block_length(4 * fetch)], fetch
 
-    def _search(self, users: np.ndarray, fetch: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def search(self, users: np.ndarray, fetch: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """The best `k` of the `fetch` nearest articles that a user may be given: (b, k) int32 and float32."""
         positions, cosines = self.index.search(self.user_vectors[users], fetch)
         articles = self.pool[positions]
         drop = positions < 0
@@ -141,16 +157,20 @@ class VectorRecommender:
             drop |= self.seen.contains(users[:, None], articles)
         return fill_lists(articles, cosines, drop, k)
 
-    def exact(self, users: np.ndarray, articles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def exact(self, users: np.ndarray, articles: np.ndarray, each: Each = map) -> tuple[np.ndarray, np.ndarray]:
         """Exact rank and score of each (user, article) pair, as in `Recommender.exact`, whatever the index."""
         qualifies = self._positions[articles] >= 0
         if self.seen is not None:
             qualifies &= ~self.seen.contains(users, articles)
         ranks, scores = np.zeros(len(users), np.int64), np.full(len(users), np.nan, np.float32)
         ranks[qualifies], scores[qualifies] = exact_by_block(
-            self._scores, len(self.pool), users[qualifies], self._positions[articles[qualifies]]
+            self.rank, len(self.pool), users[qualifies], self._positions[articles[qualifies]], each
         )
         return ranks, scores
+
+    def rank(self, users: np.ndarray, counts: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Exact ranks and scores of `counts[i]` (descending) of some `positions` for each user: see `ranks_in_rows`."""
+        return ranks_in_rows(self._scores(users), counts, positions)
 
     def _scores(self, users: np.ndarray) -> np.ndarray:
         scores = self.user_vectors[users] @ self.pool_vectors.T

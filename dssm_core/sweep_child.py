@@ -5,9 +5,9 @@ import sys
 import threading
 
 from dssm_core.errors import UserError
-from dssm_core.runs import ACTIVE, RESUMABLE, Run, cancel_run, resume_run, start_run, write_status
-from dssm_core.sweeps import Sweep, planned_config
-from dssm_core.workspace import Workspace, new_id
+from dssm_core.runs import ACTIVE, Run, cancel_run, write_status
+from dssm_core.sweeps import Sweep, carried_on
+from dssm_core.workspace import Workspace
 
 _POLL_SECONDS = 0.2
 
@@ -19,35 +19,39 @@ def main(home: str, sweep_id: str) -> int:
     # a flag rather than an exception: a run must not be lost between its start and the note of it
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    carry_out = _one_after_the_other if sweep.engine.kind == "local" else _on_ray
+    try:
+        carry_out(sweep, stop)
+    except (UserError, OSError) as error:
+        write_status(sweep.folder, "failed", str(error))
+        return 1
+    write_status(sweep.folder, *(("cancelled", "cancelled") if stop.is_set() else _ending(sweep)))
+    return 0
+
+
+def _on_ray(sweep: Sweep, stop: threading.Event) -> None:
+    from dssm_core.ray_sweep import carry_out
+
+    carry_out(sweep, stop)
+
+
+def _one_after_the_other(sweep: Sweep, stop: threading.Event) -> None:
+    """Carry the runs out on this machine, as many at once as the sweep says, or until told to stop."""
     at_work: list[Run] = []
-    for place, planned in enumerate(sweep.planned):
+    for place in range(len(sweep.planned)):
         _wait_for_room(at_work, sweep.jobs, stop)
         if stop.is_set():
             break
+        sweep.note_start(place)
         try:
-            at_work.append(_carried_on(workspace, sweep, place, planned))
+            at_work.append(carried_on(sweep.workspace, sweep, place, beside=sweep.jobs > 1))
         except (UserError, OSError) as error:
-            write_status(sweep.folder, "failed", f"run {place + 1} could not be started: {error}")
-            return 1
+            raise UserError(f"run {place + 1} could not be started: {error}") from error
     _wait_for_room(at_work, 1, stop)
     for run in at_work:
         cancel_run(run, wait=False)
     for run in at_work:
         cancel_run(run)
-    write_status(sweep.folder, *(("cancelled", "cancelled") if stop.is_set() else _ending(sweep)))
-    return 0
-
-
-def _carried_on(workspace: Workspace, sweep: Sweep, place: int, planned: dict) -> Run:
-    """The planned run, at work: started if it never was, resumed if it ended early; or finished."""
-    run_id = planned["run"] or new_id()
-    # first, so that a run is not lost, nor started twice, if this process is killed between the two
-    sweep.note_start(place, run_id)
-    name, beside = f"{planned['preset']} seed {planned['seed']}", sweep.jobs > 1
-    run = start_run(workspace, sweep.dataset, planned_config(planned), name, planned["preset"], beside, run_id)
-    if run.state().state in RESUMABLE:
-        resume_run(workspace, run, beside)
-    return run
 
 
 def _wait_for_room(at_work: list[Run], jobs: int, stop: threading.Event) -> None:

@@ -18,14 +18,27 @@ from dssm_core.errors import Damaged, UserError
 from dssm_core.free_memory import in_words
 from dssm_core.presets import find_preset
 from dssm_core.processes import ask_to_stop, held_lock, is_locked, is_stopping, start_process, stop_process
+from dssm_core.ray_cluster import check_engine
 from dssm_core.readiness import Counted, check_counted, room
-from dssm_core.runs import ACTIVE, LATEST, Run, RunState, Status, cancel_run, one_at_a_time, write_status
+from dssm_core.runs import (
+    ACTIVE,
+    LATEST,
+    RESUMABLE,
+    Run,
+    RunState,
+    Status,
+    cancel_run,
+    one_at_a_time,
+    resume_run,
+    start_run,
+    write_status,
+)
 from dssm_core.stored_files import check_own, is_there, read_as, write_json
 from dssm_core.subsampling import keep_probability
 from dssm_core.train_counts import TrainCounts
 from dssm_core.workspace import Workspace, load_dataset, new_id
 
-MOST = {"seeds": 1000, "jobs": 1000, "positives": 10**12}
+MOST = {"seeds": 1000, "jobs": 1000, "positives": 10**12, "cpus": 1024, "gpus": 64}
 """Of what a sweep is asked for: more would take years, and a plan of it all memory."""
 
 DEFAULT_EPOCHS = 16
@@ -68,6 +81,11 @@ class Sweep:
     def jobs(self) -> int:
         """How many runs are at work at once."""
         return self._described.jobs
+
+    @property
+    def engine(self) -> "Engine":
+        """Who carries out its runs."""
+        return self._described.engine
 
     @property
     def positives(self) -> int:
@@ -121,9 +139,12 @@ class Sweep:
         """Whether there is a planned run that did not finish, or was never started."""
         return sum(run.finished for run in self.runs()) < len(self.planned)
 
-    def note_start(self, place: int, run_id: str) -> None:
-        """Write down the id of the run that is about to carry out the `place`-th of those planned."""
-        write_json(self.folder / "started.json", self._started() | {str(place): run_id})
+    def note_start(self, place: int) -> None:
+        """Write down the id of the run that is about to carry out the `place`-th of those planned.
+
+        Before it is started, so that a run is not lost, nor started twice, if the sweep is killed between the two.
+        """
+        write_json(self.folder / "started.json", {str(place): new_id()} | self._started())
 
     def note_begin(self) -> None:
         """Write down how far the sweep is now that its process begins, by a clock that never jumps."""
@@ -144,6 +165,24 @@ class Sweep:
     def _started(self) -> dict[str, str]:
         path = self.folder / "started.json"
         return read_as(path, _Started).root if is_there(path) else {}
+
+
+class Engine(BaseModel):
+    """Who carries out the runs of a sweep: this machine, or a Ray cluster (see `ray_cluster.connected`).
+
+    On Ray each run takes `cpus` and `gpus` of the cluster, and the memory that it was estimated to need.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    kind: str = "local"
+    address: str | None = None
+    cpus: int = 1
+    gpus: int = 0
+
+
+LOCAL = Engine()
+"""This machine alone."""
 
 
 class _Begun(BaseModel):
@@ -175,12 +214,13 @@ class _Description(BaseModel):
     presets: list[str]
     positives: int
     jobs: int = Field(ge=1)
+    engine: Engine = LOCAL
     created: float = Field(ge=0, le=LATEST)
     planned: list[_Planned] = Field(min_length=1)
     damage: str = ""
 
 
-_NOTHING = {"dataset": "", "presets": [], "positives": 0, "jobs": 1, "created": 0.0, "planned": []}
+_NOTHING = {"dataset": "", "presets": [], "positives": 0, "jobs": 1, "engine": LOCAL, "created": 0.0, "planned": []}
 """What is known of a sweep whose sweep.json is damaged."""
 
 
@@ -197,23 +237,29 @@ def start_sweep(
     settings: list[str] | None = None,
     positives: int | None = None,
     jobs: int = 1,
+    engine: Engine = LOCAL,
     name: str = "",
     sweep_id: str = "",
 ) -> Sweep:
     """Start a sweep as a process of its own that outlives this one.
+
+    `jobs` are at work at once; on Ray, as many as the cluster has room for.
 
     `settings` (key=value) hold for all its runs, which differ by preset and by seed, 0 to `seeds` − 1, alone.
     `positives`: how many each sees; default 16 times the train clicks. `sweep_id`: the id that it is to have, from
     `new_id`; of several starts with the same id the first starts the sweep and all return it. A UserError names a
     preset that the dataset cannot supply, before anything is started.
     """
-    for value, what in ((seeds, "seeds"), (jobs, "jobs"), (1 if positives is None else positives, "positives")):
-        if not 1 <= value <= MOST[what]:
-            raise UserError(f"bad value {value} for {what}: it must be 1 to {MOST[what]:,}")
-    planned, budget = plan(workspace, dataset_id, presets, seeds, settings or [], positives)
-    _check_jobs(planned, jobs, room(workspace))
+    _check_numbers({"seeds": seeds, "jobs": jobs, "positives": positives, "cpus": engine.cpus, "gpus": engine.gpus})
+    check_engine(engine.kind, engine.address)
+    # a cluster of other machines has other memory: it is asked once the sweep has found it
+    free = None if engine.address else room(workspace)
+    planned, budget = plan(workspace, dataset_id, presets, seeds, settings or [], positives, free)
+    if engine.kind == "local":
+        _check_jobs(planned, jobs, free)
     described = {"dataset": dataset_id, "name": name, "presets": presets, "seeds": seeds, "settings": settings or []}
-    described |= {"positives": budget, "jobs": jobs, "created": time.time(), "planned": planned}
+    described |= {"positives": budget, "jobs": jobs, "engine": engine.model_dump()}
+    described |= {"created": time.time(), "planned": planned}
     sweep_id = sweep_id or new_id()
     with one_at_a_time(workspace):
         if sweep_id in (folder.name for folder in workspace.sweep_folders()):
@@ -264,8 +310,12 @@ def plan(
     seeds: int,
     settings: list[str],
     positives: int | None = None,
+    free: int | None = None,
 ) -> tuple[list[dict], int]:
-    """The runs of a sweep as `Sweep.planned` has them, seed by seed, and how many positives each is to see."""
+    """The runs of a sweep as `Sweep.planned` has them, seed by seed, and how many positives each is to see.
+
+    A UserError names a preset whose run needs more memory than the bytes that are `free`, None for as many as it wants.
+    """
     if not presets:
         raise UserError("a sweep needs at least one preset: `presets` lists them")
     configs = {preset: with_settings(find_preset(preset).config, settings) for preset in presets}
@@ -275,7 +325,7 @@ def plan(
     budgeted = {}
     for preset, config in configs.items():
         try:
-            need = check_counted(workspace, counted, config)
+            need = check_counted(workspace, counted, config, free)
             budgeted[preset] = (*with_budget(config, counts, budget), need.bytes)
         except UserError as error:
             raise UserError(f"preset {preset}: {error}") from None
@@ -293,6 +343,13 @@ def plan(
         if config.model == "two_tower" or not seed
     ]
     return planned, budget
+
+
+def _check_numbers(asked: dict[str, int | None]) -> None:
+    for what, value in asked.items():
+        least = 0 if what == "gpus" else 1
+        if value is not None and not least <= value <= MOST[what]:
+            raise UserError(f"bad value {value} for {what}: it must be {least} to {MOST[what]:,}")
 
 
 def _check_jobs(planned: list[dict], jobs: int, free: int) -> None:
@@ -361,6 +418,14 @@ def delete_sweep(sweep: Sweep) -> None:
     sweep.workspace.delete_sweep(sweep.id)
 
 
-def planned_config(planned: dict) -> Config:
-    """The config of a planned run."""
-    return unflatten(planned["config"])
+def carried_on(workspace: Workspace, sweep: Sweep, place: int, beside: bool) -> Run:
+    """The run of a plan whose start was noted: started if it never was, resumed if it ended early, or finished.
+
+    `beside`: it is at work together with others of the sweep.
+    """
+    planned = sweep.planned[place]
+    name, config = f"{planned['preset']} seed {planned['seed']}", unflatten(planned["config"])
+    run = start_run(workspace, sweep.dataset, config, name, planned["preset"], beside, planned["run"])
+    if run.state().state in RESUMABLE:
+        resume_run(workspace, run, beside)
+    return run

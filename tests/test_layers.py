@@ -14,7 +14,7 @@ PAGES = [
     *sorted((ROOT / "pages").glob("*.py")),
     *sorted((ROOT / "lab").glob("*.py")),
 ]
-HEAVY = ("tensorflow", "keras", "deepmatch", "deepctr")
+HEAVY = ("tensorflow", "keras", "deepmatch", "deepctr", "ray")
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: path.name)
@@ -32,11 +32,16 @@ def test_the_shared_package_imports_no_page():
         assert not imported(path) & {"pages", "app"}
 
 
-def test_importing_all_that_pages_import_loads_no_tensorflow():
+def test_importing_all_that_pages_import_loads_neither_tensorflow_nor_ray():
     modules = sorted({module for path in PAGES for module in core_modules(path)})
     script = f"import sys, {', '.join(modules)}; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: path.name)
+def test_ray_is_imported_only_where_a_job_is_handed_to_it(path):
+    assert "ray" not in imported(path) or path.name.startswith("ray_")
 
 
 def imported(path: Path) -> set[str]:

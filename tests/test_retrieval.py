@@ -5,7 +5,7 @@ from dssm_core import retrieval
 from dssm_core.clicks import UserArticles
 from dssm_core.config import IndexConfig
 from dssm_core.indexes import INDEXES
-from dssm_core.retrieval import VectorRecommender, exact_by_block, fill_lists
+from dssm_core.retrieval import VectorRecommender, exact_by_block, fill_lists, ranks_in_rows
 
 NO_SEEN = None
 
@@ -98,11 +98,11 @@ def test_no_pairs_have_no_ranks(compass):
 def test_each_user_is_scored_once_however_many_pairs(monkeypatch):
     scored = []
 
-    def scores(users):
+    def rank(users, counts, columns):
         scored.extend(users.tolist())
-        return np.tile(np.array([3, 1, 2], np.float32), (len(users), 1))
+        return ranks_in_rows(np.tile(np.array([3, 1, 2], np.float32), (len(users), 1)), counts, columns)
 
-    ranks, own = exact_by_block(scores, 3, i32(5, 9, 5, 5), np.array([0, 1, 1, 2]))
+    ranks, own = exact_by_block(rank, 3, i32(5, 9, 5, 5), np.array([0, 1, 1, 2]))
     assert sorted(scored) == [5, 9]
     assert ranks.tolist() == [1, 3, 3, 2] and own.tolist() == [3, 1, 1, 2]
 
