@@ -3,13 +3,28 @@
 import streamlit as st
 
 from dssm_core.errors import UserError
+from dssm_core.free_memory import in_words
 from dssm_core.presets import PRESETS
+from dssm_core.ray_cluster import ENGINES, is_installed
 from dssm_core.readiness import room
 from dssm_core.runs import ACTIVE
-from dssm_core.sweeps import Sweep, cancel_sweep, delete_sweep, list_sweeps, plan, resume_sweep, start_sweep
+from dssm_core.sweeps import (
+    LOCAL,
+    MOST,
+    Engine,
+    Sweep,
+    cancel_sweep,
+    delete_sweep,
+    list_sweeps,
+    plan,
+    resume_sweep,
+    start_sweep,
+)
 from dssm_core.workspace import Workspace
 from lab import address, frame, loading, words
 
+_ENGINES = {"local": "This machine", "ray": "Ray cluster"}
+_AT_ONCE = "As many runs are at work at once as the cluster has CPUs, GPUs and memory for"
 _USUAL = ("recommended", "in_batch", "uniform")
 
 
@@ -19,8 +34,11 @@ def choose(workspace: Workspace, dataset_id: str) -> None:
     presets = st.multiselect("Presets", list(PRESETS), key="presets", on_change=changed, persist_state="session")
     left, middle, right = st.columns(3)
     seeds = left.number_input("Seeds of each", 1, 20, 3, key="sweep seeds", persist_state="session")
-    jobs = middle.number_input("Runs at work at once", 1, 16, 1, key="sweep jobs", persist_state="session")
-    positives = right.number_input(
+    engine = _choose_engine()
+    jobs = 1
+    if engine.kind == "local":
+        jobs = right.number_input("Runs at work at once", 1, 16, 1, key="sweep jobs", persist_state="session")
+    positives = middle.number_input(
         "Positives each run sees",
         1,
         None,
@@ -37,16 +55,46 @@ def choose(workspace: Workspace, dataset_id: str) -> None:
         persist_state="session",
     )
     name = st.text_input("Name of the sweep", key="sweep name", max_chars=80, persist_state="session")
+    asked = {"settings": text.split(), "positives": positives}
     if frame.start_button("Start the sweep", disabled=not presets):
-        _start(workspace, dataset_id, presets, seeds, text.split(), positives, jobs, name.strip())
+        _start(workspace, dataset_id, presets, seeds, asked | {"jobs": jobs, "engine": engine, "name": name.strip()})
     elif presets:
-        _tell_plan(workspace, dataset_id, presets, seeds, text.split(), positives)
+        _tell_plan(workspace, dataset_id, presets, seeds, **asked, elsewhere=bool(engine.address))
 
 
-def _start(workspace, dataset_id, presets, seeds, settings, positives, jobs, name) -> None:
+def _choose_engine() -> Engine:
+    """Who is to carry out the runs: this machine, or where Ray is installed a cluster."""
+    if not is_installed():
+        return LOCAL
+    kind = st.segmented_control(
+        "Where",
+        list(ENGINES),
+        default=LOCAL.kind,
+        format_func=_ENGINES.get,
+        required=True,
+        key="sweep engine",
+        persist_state="session",
+    )
+    if kind == "local":
+        return LOCAL
+    left, middle, right = st.columns(3)
+    at = left.text_input(
+        "Address of the cluster",
+        key="sweep address",
+        placeholder="none: one is started on this machine",
+        persist_state="session",
+        help="auto for the one that runs on this machine, or HOST:PORT; its machines must share the workspace's folder",
+    )
+    cpus = middle.number_input(
+        "CPUs of each run", 1, MOST["cpus"], 1, key="sweep cpus", persist_state="session", help=_AT_ONCE
+    )
+    gpus = right.number_input("GPUs of each run", 0, MOST["gpus"], 0, key="sweep gpus", persist_state="session")
+    return Engine(kind=kind, address=at.strip() or None, cpus=cpus, gpus=gpus)
+
+
+def _start(workspace: Workspace, dataset_id: str, presets: list[str], seeds: int, options: dict) -> None:
     try:
         with st.spinner("Looking whether the log has what these presets need …"):
-            options = {"settings": settings, "positives": positives, "jobs": jobs, "name": name}
             start_sweep(workspace, dataset_id, presets, seeds, **options, sweep_id=frame.next_id("Start the sweep"))
     except UserError as error:
         frame.complain(error)
@@ -55,23 +103,28 @@ def _start(workspace, dataset_id, presets, seeds, settings, positives, jobs, nam
     st.rerun()
 
 
-def _tell_plan(workspace, dataset_id, presets, seeds, settings, positives) -> None:
-    """What the sweep will be, or why the log cannot supply it."""
-    key = (loading.stamp(workspace.dataset_folder(dataset_id)), tuple(presets), seeds, tuple(settings), positives)
+def _tell_plan(workspace, dataset_id, presets, seeds, settings, positives, elsewhere) -> None:
+    """What the sweep will be, or why the log cannot supply it; memory of other machines is not looked at."""
+    log = loading.stamp(workspace.dataset_folder(dataset_id))
     try:
+        key = (log, tuple(presets), seeds, tuple(settings), positives, elsewhere)
         runs, budget, needed = _plan(key, workspace, dataset_id)
     except UserError as error:
         frame.complain(error)
         return
-    memory = words.memory(needed, room(workspace))
-    st.text(f"{words.counted(runs, 'run')}, each seeing about {budget:,} positives. {memory}, for the largest of them.")
+    told = f"{words.counted(runs, 'run')}, each seeing about {budget:,} positives."
+    if elsewhere:
+        st.text(f"{told} The largest of them needs about {in_words(needed)} of its machine's memory.")
+    else:
+        st.text(f"{told} {words.memory(needed, room(workspace))}, for the largest of them.")
 
 
 @st.cache_data(max_entries=32, show_spinner="Counting train …")
 def _plan(key: tuple, _workspace: Workspace, _dataset_id: str) -> tuple[int, int, float]:
     """How many runs a sweep has, how many positives each sees, and how many bytes of memory the largest needs."""
-    _, presets, seeds, settings, positives = key
-    planned, budget = plan(_workspace, _dataset_id, list(presets), seeds, list(settings), positives)
+    _, presets, seeds, settings, positives, elsewhere = key
+    free = None if elsewhere else room(_workspace)
+    planned, budget = plan(_workspace, _dataset_id, list(presets), seeds, list(settings), positives, free)
     return len(planned), budget, max(row["bytes"] for row in planned)
 
 

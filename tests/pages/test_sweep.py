@@ -5,7 +5,7 @@ import pytest
 
 from dssm_core.runs import held_lock, write_status
 from dssm_core.stored_files import write_json
-from dssm_core.sweeps import Sweep, list_sweeps
+from dssm_core.sweeps import LOCAL, Engine, Sweep, list_sweeps
 from dssm_core.workspace import Workspace
 from tests.pages.conftest import TRAINED
 
@@ -57,6 +57,28 @@ def test_a_sweep_is_planned_and_started_from_the_page(open_page, own_workspace, 
     (arguments, options) = started[0]
     assert arguments[2:] == (["in_batch", "popular"], 3)
     assert options["settings"] == ["train.batch_size=64", "split.train_days=2"]
+    assert (options["jobs"], options["engine"]) == (1, LOCAL)
+
+
+def test_a_sweep_can_be_handed_to_a_ray_cluster(open_page, own_workspace, started):
+    at = open_page("pages/train.py", own_workspace, what=SWEEP, presets=["popular"])
+    at.button_group(key="sweep engine").set_value("ray").run()
+    assert not at.exception
+    assert "Runs at work at once" not in [number.label for number in at.number_input]
+    at.text_input(key="sweep address").set_value("10.0.0.1:6379")
+    at.number_input(key="sweep cpus").set_value(4).run()
+    assert any("of its machine's memory" in text.value for text in at.text)
+    next(button for button in at.button if button.label == "Start the sweep").click().run()
+    assert not at.exception
+    assert started[0][1]["engine"] == Engine(kind="ray", address="10.0.0.1:6379", cpus=4, gpus=0)
+
+
+def test_without_ray_there_is_no_choice_of_an_engine(open_page, own_workspace, monkeypatch):
+    monkeypatch.setattr("lab.sweeping.is_installed", lambda: False)
+    at = open_page("pages/train.py", own_workspace, what=SWEEP, presets=["popular"])
+    assert not at.exception
+    assert "sweep engine" not in [group.key for group in at.button_group]
+    assert "Runs at work at once" in [number.label for number in at.number_input]
 
 
 def test_a_setting_that_is_unknown_is_said_before_anything_starts(open_page, own_workspace, started):
