@@ -73,7 +73,11 @@ def _add_data_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     ingest = add("ingest", _ingest, _human_ingest, "read exposure logs into a dataset")
     ingest.add_argument("--format", required=True, help="yidian, generic, mind, ebnerd or movielens")
     ingest.add_argument(
-        "--exposures", required=True, type=Path, metavar="FILE", help="the log; of a public data set also its folder"
+        "--exposures",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="the log, or a folder or a pattern of its parts ('part-*.csv'); of a public data set also its folder",
     )
     for table in ("users", "articles", "test-exposures"):
         ingest.add_argument(f"--{table}", type=Path, metavar="FILE")

@@ -1,5 +1,8 @@
 """Numbers for ids."""
 
+import copy
+import hashlib
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +14,7 @@ _HASHED = np.uint64(0xFF << 56)
 """The keys from here on are hashes; those below are short texts themselves."""
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ over the golden ratio: Fibonacci hashing (Knuth, TAOCP 3, 6.4)
 _LONG = 64
-"""Bytes of a text; the hash of a longer one is Python's own, or a few long ones would cost a step for each word."""
+"""Bytes of a text; a longer one is hashed by a library, or a few long ones would cost a step for each word."""
 
 
 class Ids:
@@ -33,6 +36,12 @@ class Ids:
     def texts(self) -> pa.Array:
         """Every id in the order of their numbers, "" first: (ids,) large_string."""
         return self._texts
+
+    def copy(self) -> "Ids":
+        """The same numbers; ids that are added to one of the two are not added to the other."""
+        other = copy.copy(self)
+        other._table = self._table.copy()
+        return other
 
     def find(self, ids: pa.Array) -> np.ndarray:
         """The number of each id, 0 where it was never met: (n,) int32."""
@@ -118,11 +127,13 @@ def _keys(ids: pa.Array) -> np.ndarray:
     rows = np.flatnonzero(lengths >= _WORD)
     keys[rows] = _hashes(words, starts[rows], lengths[rows]) | _HASHED
     longest = np.flatnonzero(lengths > _LONG)
-    keys[longest] = np.array([hash(text) for text in texts.take(pa.array(longest)).to_pylist()], np.int64).view(
-        np.uint64
-    )
-    keys[longest] |= _HASHED
+    keys[longest] = np.array([_digest(text) for text in texts.take(pa.array(longest)).to_pylist()], np.uint64) | _HASHED
     return keys
+
+
+def _digest(text: str) -> int:
+    """A hash that is the same in every process, unlike Python's own: ids may be sent from one to another."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=_WORD).digest())
 
 
 def _hashes(words: np.ndarray, starts: np.ndarray, left: np.ndarray) -> np.ndarray:

@@ -1,24 +1,19 @@
 """Brings a log, and user and article profiles where there are any, into the workspace as a dataset."""
 
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 
-import numpy as np
-
 from dssm_core.errors import UserError
-from dssm_core.exposure_log import ExposureLog
-from dssm_core.exposure_writer import ExposureWriter, exposures_written
+from dssm_core.exposure_counts import ExposureCounts
 from dssm_core.ingest_plan import Plan, make_plan
 from dssm_core.input_files import BY_LOOKING, TextOptions
+from dssm_core.local_ingest import write_exposures
 from dssm_core.meter import Meter, Progress
-from dssm_core.profiles import Profiles, read_profiles
+from dssm_core.profiles import read_profiles
 from dssm_core.set_aside import SetAside
-from dssm_core.spill import spilled
-from dssm_core.split import local_days
 from dssm_core.stored_files import as_label, written
 from dssm_core.times import TimeColumn
-from dssm_core.workspace import EXPOSURES, Workspace, finish_dataset, new_id
+from dssm_core.workspace import Workspace, finish_dataset, new_id
 
 
 def ingest(
@@ -39,13 +34,14 @@ def ingest(
 ) -> dict:
     """Read, clean and store a dataset; return its report (report.json), with its id under "dataset".
 
-    `format` is one of `FORMATS`. `mapping` gives the file's column for canonical columns of any table (`user_id`) or of
-    one (`users.user_id`), "" to leave a column out; `click` is a rule such as `rating>=4` (formats that take them).
-    `test_exposures` is a second log: its rows get the split "test", the first's "train". `history` holds clicks from
-    before the log, which are train (formats that take it). A log of a public data set may be the folder that its
-    archive unpacks to: the other tables are found in it. `timezone` (default: the format's) cuts the days and places
-    date-times that name no zone. `text` says what is not to be told by looking at the text files, `texts` the same
-    of single tables' files.
+    `format` is one of `FORMATS`. A log (`exposures`, `test_exposures`) may be in parts, read in the order of their names:
+    a folder, or a pattern such as `logs/part-*.csv`; all have the same columns. `mapping` gives the file's column for
+    canonical columns of any table (`user_id`) or of one (`users.user_id`), "" to leave a column out; `click` is a rule
+    such as `rating>=4` (formats that take them). `test_exposures` is a second log: its rows get the split "test", the
+    first's "train". `history` holds clicks from before the log, which are train (formats that take it). A log of a
+    public data set may be the folder that its archive unpacks to: the other tables are found in it. `timezone`
+    (default: the format's) cuts the days and places date-times that name no zone. `text` says what is not to be told by
+    looking at the text files, `texts` the same of single tables' files.
     Raises a UserError for input that makes no dataset. Whatever goes wrong, no half-made dataset stays behind.
     """
     files = {
@@ -62,7 +58,9 @@ def ingest(
         with written(folder / "set_aside.parquet") as beside, SetAside(beside) as set_aside:
             profiles = {table: read_profiles(table, plan, set_aside, meter) for table in ("articles", "users")}
             tables = {table: set_aside.report(table, read.n) for table, read in profiles.items()}
-            kept, times = _read_log(folder, plan, profiles, set_aside, meter)
+            times = plan.time_columns()
+            kept = write_exposures(folder, plan, times, profiles, set_aside, meter)
+            _check_clicks(plan, kept, set_aside)
             counts = set_aside.report("exposures", kept.rows)
         ids = {table: read.n for table, read in profiles.items()}
         report = {
@@ -70,7 +68,7 @@ def ingest(
             **counts,
             **ids,
             "clicks": kept.clicks,
-            **times,
+            **_report_times(kept, times, profiles["articles"].times),
             "tables": tables,
             "files": plan.facts,
         }
@@ -81,22 +79,9 @@ def ingest(
     return report
 
 
-def _read_log(
-    folder: Path, plan: Plan, profiles: dict[str, Profiles], set_aside: SetAside, meter: Meter
-) -> tuple[ExposureWriter, dict]:
-    """Write the exposures; returns what counted them, and what the report says of their times."""
-    times = _Times(plan.timezone)
-    with exposures_written(folder / EXPOSURES) as writer, spilled(folder) as spill:
-        log = ExposureLog(plan, profiles["users"].ids, profiles["articles"], set_aside, spill)
-        for number in range(len(plan.clicks)):
-            log.read(number, meter)
-        with closing(log.exposures(meter)) as pieces:
-            for exposures in pieces:
-                writer.write(exposures)
-                times.add(exposures.time)
-        _check_clicks(plan, writer, set_aside)
-    columns = {"expo_time": log.times, "ctime": profiles["articles"].times}
-    return writer, times.report([column.unit for column in log.times]) | {"times": _told(columns)}
+def _report_times(kept: ExposureCounts, times: list[TimeColumn | None], ctimes: list[TimeColumn]) -> dict:
+    columns = {"expo_time": [column for column in times if column], "ctime": ctimes}
+    return kept.report([column.unit for column in columns["expo_time"]]) | {"times": _told(columns)}
 
 
 def _told(columns: dict[str, list[TimeColumn]]) -> dict[str, str]:
@@ -104,7 +89,7 @@ def _told(columns: dict[str, list[TimeColumn]]) -> dict[str, str]:
     return {name: "; ".join(dict.fromkeys(column.told() for column in read)) for name, read in columns.items() if read}
 
 
-def _check_clicks(plan: Plan, kept: ExposureWriter, set_aside: SetAside) -> None:
+def _check_clicks(plan: Plan, kept: ExposureCounts, set_aside: SetAside) -> None:
     path, counts = plan.logs[0].file.path, set_aside.report("exposures", kept.rows)
     if not counts["rows_in"]:
         raise UserError(f"{path} holds no rows: expected at least one exposure")
@@ -114,27 +99,3 @@ def _check_clicks(plan: Plan, kept: ExposureWriter, set_aside: SetAside) -> None
     if not kept.clicks:
         what = "the click rule holds of no row" if plan.rule else "no row is a click"
         raise UserError(f"{path} has {kept.rows} exposures but {what}: nothing can be learned without clicks")
-
-
-class _Times:
-    """The days and the first and last instant of a log, piece by piece."""
-
-    def __init__(self, timezone: str):
-        self._timezone = timezone
-        self._days: set[int] = set()
-        self._ends: list[int] = []
-
-    def add(self, time: np.ndarray | None) -> None:
-        if time is not None and len(time):
-            self._days.update(np.unique(local_days(time, self._timezone)).tolist())
-            self._ends += [int(time.min()), int(time.max())]
-
-    def report(self, units: list[str]) -> dict:
-        if not self._ends:
-            return {"days": None, "time_unit": None, "first_time": None, "last_time": None}
-        return {
-            "days": len(self._days),
-            "time_unit": ", ".join(dict.fromkeys(units)),
-            "first_time": min(self._ends),
-            "last_time": max(self._ends),
-        }

@@ -1,7 +1,10 @@
 """What a person chose to ingest, checked before anything is read."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, chain, pairwise, repeat
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,6 +18,8 @@ from dssm_core.errors import UserError, unknown_name
 from dssm_core.format_generic import missing_column
 from dssm_core.formats import Format, find_format
 from dssm_core.input_files import TextOptions
+from dssm_core.log_parts import log_parts
+from dssm_core.stored_files import as_label
 from dssm_core.times import TimeColumn, told_unit
 
 TABLES = ("exposures", "history", "users", "articles")
@@ -23,17 +28,21 @@ TABLES = ("exposures", "history", "users", "articles")
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a person chose, checked: the files are open and their columns found."""
+    """Everything that a person chose, checked: the files are open and their columns found.
+
+    `parts`: of how many files the log is, and perhaps the one to test on; `tables["exposures"]` are all of them.
+    """
 
     format_name: str
     format: Format
     timezone: str
     rule: ClickRule | None
     tables: dict[str, tuple[InputTable, ...]]
+    parts: tuple[int, ...]
 
     @property
     def logs(self) -> tuple[InputTable, ...]:
-        """The log, or its train and its test rows."""
+        """The parts of the log, and after them those of the log to test on."""
         return self.tables["exposures"]
 
     @property
@@ -41,11 +50,33 @@ class Plan:
         """The logs, and after them the clicks from before them."""
         return (*self.logs, *self.tables["history"])
 
-    def time_column(self, table: InputTable, name: str) -> TimeColumn:
-        """The column `name` of a table, to be read as times: in the format's unit, or told by looking at the file."""
-        batches = table.file.batches(lambda done: None)
-        columns = (batch.rows.column(table.columns[name]) for batch in batches)
-        return TimeColumn(self.format.time_unit or told_unit(columns), self.timezone)
+    @cached_property
+    def log_numbers(self) -> tuple[int, ...]:
+        """The log that each file of clicks is a part of: 0, 1 for the one to test on, a history each its own."""
+        sizes = [*self.parts, *repeat(1, len(self.tables["history"]))]
+        return tuple(chain.from_iterable(repeat(number, size) for number, size in enumerate(sizes)))
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """What tells the files of clicks apart: their names, with the folders that not all of them lie in."""
+        paths = [table.file.path.absolute() for table in self.clicks]
+        above = os.path.commonpath([path.parent for path in paths])
+        return tuple(as_label(str(path.relative_to(above))) for path in paths)
+
+    def time_columns(self) -> list[TimeColumn | None]:
+        """How the times of each log are to be read, in one way for all its parts; None where it has no times.
+
+        At the places that `log_numbers` says.
+        """
+        return [self._told_times(log) for log in dict.fromkeys(self.log_numbers)]
+
+    def time_column(self, tables: Sequence[InputTable], name: str) -> TimeColumn:
+        """The column `name` of a table, to be read as times: in the format's unit, or told by looking at its files."""
+        return TimeColumn(self.format.time_unit or told_unit(_texts(tables, name)), self.timezone)
+
+    def _told_times(self, log: int) -> TimeColumn | None:
+        parts = [table for table, of in zip(self.clicks, self.log_numbers, strict=True) if of == log]
+        return self.time_column(parts, "expo_time") if "expo_time" in parts[0].columns else None
 
     @property
     def facts(self) -> dict[str, list[dict]]:
@@ -70,18 +101,20 @@ def make_plan(
     chosen = find_format(format_name)
     _check_options(format_name, chosen, files, mapping, click, texts)
     rule = ClickRule.parse(click or chosen.click) if click or chosen.click else None
-    paths = _paths(chosen, files)
+    paths, parts = _paths(chosen, files)
     opened = {
         table: [chosen.open_table(path, table, mapping, texts[table]) for path in paths[table]] for table in TABLES
     }
     for table, told in chosen.told_by_logs(opened["exposures"]).items():
         opened[table] = opened[table] or [told]
     _check_mapping(opened, mapping, rule)
+    _check_parts(opened["exposures"], parts)
     _check_alike(opened)
     for table in (table for tables in opened.values() for table in tables):
         _check_ids(table)
     zone = _checked_timezone(timezone or chosen.timezone)
-    return Plan(format_name, chosen, zone, rule, {table: tuple(tables) for table, tables in opened.items()})
+    whole = {table: tuple(tables) for table, tables in opened.items()}
+    return Plan(format_name, chosen, zone, rule, whole, parts)
 
 
 def _check_options(
@@ -108,16 +141,34 @@ def _check_options(
             raise unknown_name("canonical column", target, known)
 
 
-def _paths(chosen: Format, files: Mapping[str, Sequence[Path | str | None]]) -> dict[str, list[Path]]:
-    """The files of each table; of a folder given as exposures those in it, for the tables that were not given."""
+def _paths(
+    chosen: Format, files: Mapping[str, Sequence[Path | str | None]]
+) -> tuple[dict[str, list[Path]], tuple[int, ...]]:
+    """The files of each table, and how many each log has.
+
+    Of a folder given as exposures those in it, for the tables that were not given; else the parts of the log.
+    """
     given = {table: [Path(path) for path in files[table] if path] for table in TABLES}
     folders = [path for path in given["exposures"] if chosen.folders and path.is_dir()]
     found = {folder: tables_in(folder, chosen.folders) for folder in folders}
-    paths = {"exposures": [found[path]["exposures"] if path in found else path for path in given["exposures"]]}
+    logs = [_log_files(chosen, path, found) for path in given["exposures"]]
+    paths = {"exposures": list(chain.from_iterable(logs))}
     for table in TABLES[1:]:
         there = [tables[table].resolve() for tables in found.values() if table in tables]
         paths[table] = given[table] or list(dict.fromkeys(there))
-    return paths
+    return paths, tuple(map(len, logs))
+
+
+def _log_files(chosen: Format, path: Path, found: Mapping[Path, Mapping[str, Path]]) -> list[Path]:
+    if chosen.folders:
+        return [found[path]["exposures"] if path in found else path]
+    return log_parts(path)
+
+
+def _texts(tables: Sequence[InputTable], name: str) -> Iterator[pa.Array]:
+    for table in tables:
+        for batch in table.file.batches(lambda done: None):
+            yield batch.rows.column(table.columns[name])
 
 
 def _checked_timezone(timezone: str) -> str:
@@ -157,6 +208,19 @@ def _check_alike(opened: dict[str, list[InputTable]]) -> None:
             differing = set(first.columns) ^ set(other.columns)
             for column in sorted(differing & {"expo_time", "click"} if name == "exposures" else differing):
                 raise UserError(f"only one of {first.file.path} and {other.file.path} has {column}: both or none must")
+
+
+def _check_parts(logs: list[InputTable], parts: tuple[int, ...]) -> None:
+    """All parts of a log must have the columns of its first."""
+    for start, end in pairwise(accumulate(parts, initial=0)):
+        first = logs[start]
+        for part in logs[start + 1 : end]:
+            for column in sorted(set(first.columns) ^ set(part.columns)):
+                lacking, other = (part, first) if column in first.columns else (first, part)
+                raise UserError(
+                    f"{lacking.file.path} has no {column}, which {other.file.path} has: all parts of a log must have "
+                    f"the same columns; mend it, or leave it out"
+                )
 
 
 def _check_ids(table: InputTable) -> None:

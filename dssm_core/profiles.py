@@ -12,6 +12,7 @@ from dssm_core.ingest_plan import Plan
 from dssm_core.input_files import Batch
 from dssm_core.meter import Meter
 from dssm_core.set_aside import SetAside
+from dssm_core.stored_files import as_label
 from dssm_core.times import TimeColumn
 
 _MISSING = {("articles", "ctime"): NO_TIME, ("articles", "title"): ""}
@@ -39,13 +40,14 @@ class Profiles:
     def read(self, table: InputTable, meter: Meter) -> None:
         """Add the profiles of a file."""
         self._columns = {name: [] for name in table.columns if name != self._key} | self._columns
+        file = as_label(table.file.path.name)
         if "ctime" in table.columns and self.table == "articles":
-            self.times.append(self._plan.time_column(table, "ctime"))
+            self.times.append(self._plan.time_column([table], "ctime"))
         with meter.batches(table) as batches:
             for batch in batches:
-                self._set_aside.add_unread(self.table, batch)
+                self._set_aside.add_unread(self.table, file, batch)
                 if len(batch.lines):
-                    self._add(batch, {name: batch.rows.column(column) for name, column in table.columns.items()})
+                    self._add(file, batch, {name: batch.rows.column(column) for name, column in table.columns.items()})
         self._profiled = len(self.ids)
 
     def ctimes(self) -> np.ndarray:
@@ -62,7 +64,7 @@ class Profiles:
             columns[name] = pa.chunked_array([pa.repeat(missing, 1), *chunks, pa.repeat(missing, unprofiled)])
         return pa.table(columns)
 
-    def _add(self, batch: Batch, columns: dict[str, pa.Array]) -> None:
+    def _add(self, file: str, batch: Batch, columns: dict[str, pa.Array]) -> None:
         verdicts = Verdicts(len(batch.lines))
         verdicts.reject(is_missing(columns[self._key]), "missing id")
         if "ctime" in columns and self.table == "articles":
@@ -74,7 +76,7 @@ class Profiles:
         repeated = np.ones(len(batch.lines), dtype=bool)
         repeated[kept[first[rows[first] >= known]]] = False
         verdicts.reject(repeated, "duplicate")
-        self._set_aside.add_rejected(self.table, batch, verdicts)
+        self._set_aside.add_rejected(self.table, file, batch, verdicts)
         for name, chunks in self._columns.items():
             if name in columns:
                 chunks.append(self._cleaned(name, columns[name].filter(pa.array(verdicts.accepted))))

@@ -41,6 +41,10 @@ class Spill:
         self._dtypes: dict[str, np.dtype] = {}
         self._by_user = np.zeros(0, np.int64)
 
+    def __len__(self) -> int:
+        """How many rows were kept."""
+        return int(self._by_user.sum()) + sum(len(chunk["user"]) for chunk in self._pending)
+
     def add(self, columns: Columns) -> None:
         """Keep some rows."""
         self._pending.append(columns)
@@ -54,7 +58,7 @@ class Spill:
         """
         if self._pending:
             self._write()
-        edges = _edges(self._by_user, self._rows)
+        edges = user_edges(self._by_user, self._rows)
         fences = [np.searchsorted(self._read(run, "user", 0, run.rows), edges) for run in self._runs]
         for group in range(len(edges) - 1):
             places = [fence[group : group + 2].tolist() for fence in fences]
@@ -72,9 +76,7 @@ class Spill:
             self._file.write(values.data)
         self._file.flush()
         self._runs.append(_Run(len(users), begins, kept_as))
-        counts = np.bincount(users, minlength=len(self._by_user))
-        counts[: len(self._by_user)] += self._by_user
-        self._by_user = counts
+        self._by_user = added_up(self._by_user, np.bincount(users))
 
     def _gather(self, name: str, places: list[list[int]]) -> np.ndarray:
         parts = zip(self._runs, places, strict=True)
@@ -103,7 +105,15 @@ def _narrow(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _edges(by_user: np.ndarray, rows: int) -> np.ndarray:
+def added_up(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The sums of two arrays of counts, of which one may be the longer."""
+    shorter, longer = sorted((some, others), key=len)
+    summed = longer.copy()
+    summed[: len(shorter)] += shorter
+    return summed
+
+
+def user_edges(by_user: np.ndarray, rows: int) -> np.ndarray:
     """The users at which groups of at most `rows` rows begin, and the one behind the last; `by_user`: rows of each."""
     up_to, edges = np.concatenate([[0], np.cumsum(by_user)]), [0]
     while edges[-1] < len(by_user):

@@ -69,18 +69,18 @@ def to_times(texts: pa.Array, unit: str, timezone: str) -> tuple[np.ndarray, np.
 
 @dataclass
 class TimeColumn:
-    """Reads a column of times piece by piece, and can say of all of it how it was read."""
+    """Reads a column of times piece by piece, and can say of all of it how it was read: of that it keeps `counts`."""
 
     unit: str
     timezone: str
-    _counts: Counter = field(default_factory=Counter)
+    counts: Counter = field(default_factory=Counter)
 
     def instants(self, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         """As `to_times`."""
         read = _read(texts, self.unit, self.timezone)
-        self._counts["times"] += int(read.ok.sum())
+        self.counts["times"] += int(read.ok.sum())
         for name in ("zoneless", "repeated", "skipped"):
-            self._counts[name] += int((getattr(read, name) & read.ok).sum())
+            self.counts[name] += int((getattr(read, name) & read.ok).sum())
         return read.times, read.ok
 
     def creation_times(self, texts: pa.Array, strict: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +91,7 @@ class TimeColumn:
 
     def told(self) -> str:
         """The unit; of date-times also how many name no zone, and how many those hit that clocks repeat or skip."""
-        counts = self._counts
+        counts = self.counts
         if not counts["times"]:
             return "no times"
         if self.unit in TIME_UNITS:

@@ -26,7 +26,14 @@ _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,119}")
 """What folders of datasets, runs and sweeps are called; others are not this program's."""
 
 EXPOSURES = "exposures.parquet"
-"""The file of a dataset's exposures."""
+"""The file of a dataset's exposures, unless they are in parts."""
+
+_PART = re.compile(r"exposures-[0-9]+\.parquet")
+
+
+def exposures_part(number: int) -> str:
+    """The name of a part of a dataset's exposures, which follow each other by number from 0."""
+    return f"exposures-{number:05}.parquet"
 
 
 def new_id() -> str:
@@ -173,8 +180,14 @@ def load_dataset(workspace: Workspace, dataset_id: str) -> Dataset:
     with checked(folder, "report.json") as path:
         report = read_json(path)
     users, articles = (_profiles(folder, name) for name in ("users.parquet", "articles.parquet"))
-    with checked(folder, EXPOSURES) as path:
-        return Dataset(dataset_id, *facts, _exposures(pd.read_parquet(path)), users, articles, report)
+    parts = sorted(filter(_PART.fullmatch, manifest["files"])) or [EXPOSURES]
+    tables = [_exposure_part(folder, name) for name in parts]
+    return Dataset(dataset_id, *facts, _exposures(pa.concat_tables(tables).to_pandas()), users, articles, report)
+
+
+def _exposure_part(folder: Path, name: str) -> pa.Table:
+    with checked(folder, name) as path:
+        return pq.read_table(path)
 
 
 def _exposures(table: pd.DataFrame) -> Exposures:

@@ -28,13 +28,19 @@ def show(workspace: Workspace, dataset: Dataset) -> None:
         with checked(folder, _ROWS) as path:
             total = set_aside_rows.count(path)
         if total:
-            _show_rows(path, total, dataset.id)
+            _show_rows(path, total, dataset)
 
 
 def table_counts(report: dict) -> dict[str, dict]:
     """{"rows_in", "accepted", "set_aside"} of each table that had rows, exposures first."""
     tables = {"exposures": report, **report.get("tables", {})}
     return {table: counts for table, counts in tables.items() if counts.get("rows_in")}
+
+
+def has_parts(report: dict) -> bool:
+    """Whether the exposures are from more than one file, so that a line's number does not tell where it is."""
+    files = report.get("files", {})
+    return len([*files.get("exposures", []), *files.get("history", [])]) > 1
 
 
 def says_how(report: dict, table: str) -> str:
@@ -57,13 +63,15 @@ def _show_table(report: dict, table: str, counts: dict) -> None:
         st.caption(words.as_markdown(told))
 
 
-def _show_rows(path: Path, total: int, dataset_id: str) -> None:
+def _show_rows(path: Path, total: int, dataset: Dataset) -> None:
     """The rows themselves, a page at a time: a big log sets millions aside."""
     with st.expander(f"The {words.counted(total, 'row')} set aside, of all tables"):
         pages = -(-total // _PAGE_ROWS)
-        page = st.number_input(f"Page, of {pages:,}", 1, pages, 1, key=f"page {dataset_id}") if pages > 1 else 1
+        page = st.number_input(f"Page, of {pages:,}", 1, pages, 1, key=f"page {dataset.id}") if pages > 1 else 1
         shown = set_aside_rows.rows(path, (page - 1) * _PAGE_ROWS, _PAGE_ROWS)
-        frame.table(shown, f"set-aside-{dataset_id}", height=min(400, 38 + 35 * len(shown)))
+        if not has_parts(dataset.report):
+            shown = shown.drop(columns="file", errors="ignore")
+        frame.table(shown, f"set-aside-{dataset.id}", height=min(400, 38 + 35 * len(shown)))
         st.download_button(
             "Download them all as CSV",
             # made only when it is asked for

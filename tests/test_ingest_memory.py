@@ -15,11 +15,11 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import dssm_core.ingest
+import dssm_core.local_ingest
 from benchmarks.ingest_memory import ingest_measured
 from dssm_core.spill import spilled
 
-dssm_core.ingest.spilled = partial(spilled, rows=1 << 16)  # so that even a short log is many times longer
+dssm_core.local_ingest.spilled = partial(spilled, rows=1 << 16)  # so that even a short log is many times longer
 ingest_measured(Path(sys.argv[1]))
 """
 

@@ -2,10 +2,12 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dssm_core.errors import UserError
-from dssm_core.workspace import Workspace, load_dataset
+from dssm_core.workspace import Workspace, exposures_part, finish_dataset, load_dataset
 from tests.datasets import save_dataset
 
 
@@ -24,6 +26,23 @@ def test_a_dataset_comes_back_as_it_was_saved(workspace, tasteful_dataset):
             getattr(loaded.exposures, column), getattr(tasteful_dataset.exposures, column), strict=True
         )
     assert [manifest["id"] for manifest in workspace.datasets()] == ["d1"]
+
+
+def test_exposures_in_parts_come_back_as_those_in_one_file(workspace, tasteful_dataset):
+    whole = load_dataset(workspace, save_dataset(workspace, "d1", tasteful_dataset).name)
+    with workspace.whole_dataset_folder("d2") as folder:
+        rows = pq.read_table(workspace.dataset_folder("d1") / "exposures.parquet")
+        for number in range(8):
+            pq.write_table(rows.slice(number * 1_500, 1_500), folder / exposures_part(number))
+        profiles = (pa.Table.from_pandas(table, preserve_index=False) for table in (whole.users, whole.articles))
+        finish_dataset(folder, *profiles, whole.report, name="", format="generic", timezone="UTC")
+    loaded = load_dataset(workspace, "d2")
+    assert loaded.exposures.extra.keys() == whole.exposures.extra.keys()
+    for column in ("user", "article", "time", "click"):
+        np.testing.assert_array_equal(getattr(loaded.exposures, column), getattr(whole.exposures, column), strict=True)
+    (workspace.dataset_folder("d2") / exposures_part(3)).write_bytes(b"PAR1")
+    with pytest.raises(UserError, match=r"d2 is damaged: exposures-00003\.parquet has 4 bytes instead of"):
+        load_dataset(workspace, "d2")
 
 
 def test_the_manifest_holds_the_digest_of_every_file(workspace, tasteful_dataset):
