@@ -35,6 +35,7 @@ SCRIPTS = (
     "first_paint_s",
     "idle_mb",
     "child_start_s",
+    "ray_sweep_vs_plain",
     "growth",
 )
 """What is run, in this order; the other scripts of the folder are campaigns of their own."""

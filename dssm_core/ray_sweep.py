@@ -4,6 +4,7 @@ The workspace must be a folder that all nodes share under the same path, with lo
 run is then watched, cancelled and resumed through its files as on one machine, whichever node it is on.
 """
 
+import os
 import threading
 import time
 from types import ModuleType
@@ -83,6 +84,8 @@ def _check_room(ray: ModuleType, engine: Engine, planned: list[dict]) -> None:
 
 def _carry_run(home: str, sweep_id: str, place: int) -> None:
     """In a worker: see a planned run to its end. One that lives on after its first worker was lost is waited for."""
+    # Ray's own, as many as the task's CPUs: with other threads than on one machine, sums are rounded otherwise
+    os.environ.pop("OMP_NUM_THREADS", None)
     workspace = Workspace(home)
     sweep = Sweep(workspace, workspace.home / "sweeps" / sweep_id)
     for _ in range(_TRIES):
