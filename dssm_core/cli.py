@@ -542,7 +542,8 @@ def _human_metrics(result: dict) -> str:
 
 
 def _human_index_loss(result: dict) -> str:
-    lines = [f"run {result['run']}: recall@{result['k']} through an index, and queries a second"]
+    users = max(row["users"] for row in result["settings"])
+    lines = [f"run {result['run']}: recall@{result['k']} through an index, and queries a second, of {users:,} users"]
     for row in result["settings"]:
         speed = f"{row['queries_per_second']:>10,.0f} queries/s"
         recall = f"{row['recall']:.4f}  lost {row['loss']:.4f} [{row['loss_low']:.4f}, {row['loss_high']:.4f}]"

@@ -1,5 +1,6 @@
 """Turns users and articles into rows of embedding tables: what the towers see. Fitted on train alone."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -135,6 +136,23 @@ def check_features(dataset: Dataset, config: FeaturesConfig) -> None:
             raise UserError(
                 f"the {side} tower has no features: turn on features.{side}_id or name some {side} attributes"
             )
+
+
+def field_names(dataset: Dataset, config: FeaturesConfig) -> set[str]:
+    """The names of the fields that `make_features` will make, of both sides."""
+    texts = [name for name in ("title", _KEY_WORDS) if _wanted(dataset, name, getattr(config, name))]
+    ids = [name for name in ("user_id", "article_id") if getattr(config, name)]
+    users = _chosen(config.user_attributes, dataset.user_attributes, config.dense, "user")
+    articles = _chosen(config.article_attributes, dataset.article_attributes, [*config.dense, *texts], "article")
+    return {*ids, *config.dense, *users, *articles, *texts}
+
+
+def check_field_dims(field_dims: Mapping[str, int], known: Iterable[str]) -> None:
+    """Raise a UserError for a name in tower.field_dims that is no known field's."""
+    known = set(known)
+    for name in field_dims:
+        if name not in known:
+            raise unknown_name("field in tower.field_dims", name, known)
 
 
 def make_features(dataset: Dataset, split: Split, config: FeaturesConfig) -> Features:

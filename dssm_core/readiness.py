@@ -11,7 +11,15 @@ from dssm_core.config import Config
 from dssm_core.dataset import Dataset
 from dssm_core.earlier import earlier_run, first_stage, needs_earlier, sketch, stand_in
 from dssm_core.errors import UserError
-from dssm_core.features import NO_FEATURES, SideSize, check_features, seen_features, side_sizes
+from dssm_core.features import (
+    NO_FEATURES,
+    SideSize,
+    check_features,
+    check_field_dims,
+    field_names,
+    seen_features,
+    side_sizes,
+)
 from dssm_core.free_memory import free_bytes, held_bytes
 from dssm_core.memory_bound import Need, check_fits
 from dssm_core.memory_need import Scale, need_of_run
@@ -105,6 +113,7 @@ def _need_of(workspace: Workspace, counted: Counted, config: Config) -> Callable
     strategy = None
     if config.model == "two_tower":
         check_features(counted.dataset, config.features)
+        check_field_dims(config.tower.field_dims, field_names(counted.dataset, seen_features(config)))
         strategy = check_negatives(workspace, counted.dataset.id, config, counted.counts(config))
         _check_batch(config, counted.counts(config).clicks)
     else:

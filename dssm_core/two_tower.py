@@ -4,8 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from dssm_core.config import TowerConfig
-from dssm_core.errors import unknown_name
-from dssm_core.features import Features, Side
+from dssm_core.features import Features, Side, check_field_dims
 from dssm_core.losses import unit
 from dssm_core.towers import TOWERS, field_weights, gate_of
 from dssm_core.training_data import History
@@ -132,7 +131,7 @@ class TwoTower:
         past = None
         if config.kind == "youtube":
             past = _HistoryFields(history, articles, users.table_rows, config.history)
-        _check_names(config.field_dims, users, articles)
+        check_field_dims(config.field_dims, (field.name for side in (users, articles) for field in side.fields))
         self.users = TowerSide(users, config, seed, past)
         self.articles = TowerSide(articles, config, seed + 1)
 
@@ -173,13 +172,6 @@ class TwoTower:
 def _summed(values: tf.Tensor, widths: tuple[int, ...]) -> tf.Tensor:
     """Sums over the slots of each field: (n, Σ widths, d) → (n, fields, d)."""
     return tf.stack([tf.reduce_sum(part, axis=1) for part in tf.split(values, widths, axis=1)], axis=1)
-
-
-def _check_names(field_dims: dict[str, int], *sides: Side) -> None:
-    known = {field.name for side in sides for field in side.fields}
-    for name in field_dims:
-        if name not in known:
-            raise unknown_name("field in tower.field_dims", name, known)
 
 
 def _kept_numbers(names: list[str], dim: int, field_dims: dict[str, int]) -> tf.Tensor | None:

@@ -7,7 +7,7 @@ import pytest
 
 from dssm_core.config import FeaturesConfig
 from dssm_core.errors import UserError
-from dssm_core.features import SideSize, make_features, side_sizes
+from dssm_core.features import SideSize, field_names, make_features, side_sizes
 from dssm_core.split import Split
 from dssm_core.title_ngrams import title_ngrams
 from tests.conftest import MONDAY, make_dataset
@@ -37,6 +37,22 @@ def split():
 
 def field(side, name):
     return next(field for field in side.fields if field.name == name)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        FeaturesConfig(),
+        PLAIN,
+        FeaturesConfig(user_id=False, key_words=True, article_attributes=["cate"]),
+        FeaturesConfig(dense=["img_num"], article_id=False),
+    ],
+)
+def test_the_names_of_fields_are_known_before_they_are_made(split, config):
+    articles = {name: {**facts, "img_num": "2", "key_words": "^x:1"} for name, facts in ARTICLES.items()}
+    dataset = make_dataset(ROWS, articles, USERS)
+    made = make_features(dataset, split, config)
+    assert field_names(dataset, config) == {field.name for side in (made.users, made.articles) for field in side.fields}
 
 
 def test_vocabularies_are_fitted_on_train_alone(dataset, split):

@@ -33,6 +33,10 @@ def test_what_the_log_has_passes(trained, preset):
             r"user tower has no features: turn on features\.user_id",
         ),
         (["features.key_words=true"], "needs the articles' key_words"),
+        (
+            ["tower.hidden=[16]", 'tower.field_dims={"colour": 4}'],
+            r"unknown field in tower\.field_dims 'colour': one of article_id, cate, city, title, user_id",
+        ),
     ],
 )
 def test_what_it_lacks_is_refused_by_name(trained, settings, message):
