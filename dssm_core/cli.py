@@ -94,6 +94,7 @@ def _add_data_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
         action=argparse.BooleanOptionalAction,
         help="whether the first row names the columns; told by looking unless given",
     )
+    _add_engine(ingest)
     ingest.add_argument("--name", default="", type=as_label, help="a label")
     add("datasets", _datasets, _human_datasets, "list datasets")
 
@@ -231,6 +232,8 @@ def _ingest(workspace: Workspace, options: argparse.Namespace) -> dict:
             text=TextOptions(options.encoding, _separator(options.separator), options.header),
             name=options.name,
             progress=progress,
+            engine=options.engine,
+            address=options.address,
         )
 
 

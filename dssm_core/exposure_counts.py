@@ -1,5 +1,6 @@
 """What is counted of exposures while they are written: how many, how many clicks, on which days."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +29,13 @@ class ExposureCounts:
         if exposures.time is not None and len(exposures):
             self.days.update(np.unique(local_days(exposures.time, self.timezone)).tolist())
             self.ends += [int(exposures.time.min()), int(exposures.time.max())]
+
+    def add_counted(self, rows: int, clicks: int, days: Iterable[int], ends: Iterable[int]) -> None:
+        """Add what was counted elsewhere."""
+        self.rows += rows
+        self.clicks += clicks
+        self.days.update(days)
+        self.ends += ends
 
     def report(self, units: list[str]) -> dict:
         """What the report of a dataset says of the times, which were given in some units; None where there are none."""

@@ -1,15 +1,17 @@
 """Brings a log, and user and article profiles where there are any, into the workspace as a dataset."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
+from dssm_core import local_ingest
 from dssm_core.errors import UserError
 from dssm_core.exposure_counts import ExposureCounts
 from dssm_core.ingest_plan import Plan, make_plan
 from dssm_core.input_files import BY_LOOKING, TextOptions
-from dssm_core.local_ingest import write_exposures
 from dssm_core.meter import Meter, Progress
 from dssm_core.profiles import read_profiles
+from dssm_core.ray_cluster import check_engine
 from dssm_core.set_aside import SetAside
 from dssm_core.stored_files import as_label, written
 from dssm_core.times import TimeColumn
@@ -31,19 +33,29 @@ def ingest(
     texts: Mapping[str, TextOptions] | None = None,
     name: str = "",
     progress: Progress | None = None,
+    engine: str = "local",
+    address: str | None = None,
 ) -> dict:
     """Read, clean and store a dataset; return its report (report.json), with its id under "dataset".
 
-    `format` is one of `FORMATS`. A log (`exposures`, `test_exposures`) may be in parts, read in the order of their names:
-    a folder, or a pattern such as `logs/part-*.csv`; all have the same columns. `mapping` gives the file's column for
-    canonical columns of any table (`user_id`) or of one (`users.user_id`), "" to leave a column out; `click` is a rule
-    such as `rating>=4` (formats that take them). `test_exposures` is a second log: its rows get the split "test", the
-    first's "train". `history` holds clicks from before the log, which are train (formats that take it). A log of a
-    public data set may be the folder that its archive unpacks to: the other tables are found in it. `timezone`
-    (default: the format's) cuts the days and places date-times that name no zone. `text` says what is not to be told by
-    looking at the text files, `texts` the same of single tables' files.
+    `format` is one of `FORMATS`. A log (`exposures`, `test_exposures`) may be in parts, all of the same columns: a
+    folder, or a pattern such as `logs/part-*.csv`; they are read in the order of their names. `mapping` gives the
+    file's column for canonical columns of any table (`user_id`) or of one (`users.user_id`), "" to leave a column out;
+    `click` is a rule such as `rating>=4` (formats that take them). `test_exposures` is a second log: its rows get the
+    split "test", the first's "train". `history` holds clicks from before the log, which are train (formats that take
+    it). A log of a public data set may be the folder that its archive unpacks to: the other tables are found in it.
+    `timezone` (default: the format's) cuts the days and places date-times that name no zone. `text` says what is not to
+    be told by looking at the text files, `texts` the same of single tables' files. `engine` "ray" has the parts of the
+    log read by the Ray cluster at `address` (see `ray_cluster.connected`), whose machines must share the log and the
+    workspace as folders of the same paths; the dataset is the same.
     Raises a UserError for input that makes no dataset. Whatever goes wrong, no half-made dataset stays behind.
     """
+    check_engine(engine, address)
+    if engine == "ray":
+        # workers are in folders of their own
+        exposures, test_exposures, history = (
+            path and Path(path).absolute() for path in (exposures, test_exposures, history)
+        )
     files = {
         "exposures": (exposures, test_exposures),
         "history": (history,),
@@ -59,7 +71,7 @@ def ingest(
             profiles = {table: read_profiles(table, plan, set_aside, meter) for table in ("articles", "users")}
             tables = {table: set_aside.report(table, read.n) for table, read in profiles.items()}
             times = plan.time_columns()
-            kept = write_exposures(folder, plan, times, profiles, set_aside, meter)
+            kept = _engine(engine, address)(folder, plan, times, profiles, set_aside, meter)
             _check_clicks(plan, kept, set_aside)
             counts = set_aside.report("exposures", kept.rows)
         ids = {table: read.n for table, read in profiles.items()}
@@ -77,6 +89,15 @@ def ingest(
         finish_dataset(folder, **whole, report=report, **facts, exposures=kept.rows, clicks=kept.clicks)
         meter.finish()
     return report
+
+
+def _engine(engine: str, address: str | None) -> Callable[..., ExposureCounts]:
+    """What reads, sorts and writes the exposures."""
+    if engine == "local":
+        return local_ingest.write_exposures
+    from dssm_core import ray_ingest
+
+    return partial(ray_ingest.write_exposures, address)
 
 
 def _report_times(kept: ExposureCounts, times: list[TimeColumn | None], ctimes: list[TimeColumn]) -> dict:

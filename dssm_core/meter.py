@@ -70,6 +70,18 @@ class Meter:
             self._tell(self._log_bytes * _SORTED * done / rows)
         self._pass(self._log_bytes * _SORTED)
 
+    def read(self, table: InputTable) -> None:
+        """Tell that a file has been read elsewhere."""
+        self._pass(_size(table))
+
+    def sorted(self, share: float) -> None:
+        """Tell that a share of the log has been sorted elsewhere."""
+        self._pass(self._log_bytes * _SORTED * share)
+
+    def read_again(self, table: InputTable) -> None:
+        """Tell that a file has been looked through again elsewhere."""
+        self._pass(_size(table) * _AGAIN)
+
     def finish(self) -> None:
         """Tell that all is done."""
         self._progress(self._total, self._total)
