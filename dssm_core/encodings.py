@@ -111,8 +111,9 @@ class EncodingCheck:
         found = np.zeros(len(lines), bool)
         codes = np.frombuffer(lines.data, np.uint8)
         high = codes[codes >= 0x80]
-        self._chinese += np.count_nonzero((high - np.uint8(0xE4)) < 6) - np.count_nonzero(high - np.uint8(0xC2) < 0x1E)
-        if self._chinese < 0:
+        of_two = np.count_nonzero(high - np.uint8(0xC2) < 0x1E)
+        self._chinese += np.count_nonzero((high - np.uint8(0xE4)) < 6) - of_two
+        if self._chinese < 0 or not of_two:
             return found
         pairs = np.flatnonzero(codes - np.uint8(0xC2) < 0x1E)
         begins_run = (pairs == 0) | (codes[pairs - 1] < 0x80)
