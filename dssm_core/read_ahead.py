@@ -8,7 +8,9 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-_AHEAD = 1
+_AHEAD = 2
+"""How many items wait at most: a batch, and what is told of how far its file was read."""
+
 _LOOKED_AT_S = 0.1
 """How long a thread that waits for its reader takes at most to see that nobody reads any more."""
 
@@ -21,7 +23,7 @@ class _Left(Exception):
 def read_ahead(make: Callable[[Callable[[Item], None]], None]) -> Iterator[Iterator[Item]]:
     """Yield an iterator of what `make` hands to the function that it is called with, by a thread of its own.
 
-    The order is that of handing over; at most one item waits. What `make` raises is raised after what it handed over.
+    The order is that of handing over; at most two items wait. What `make` raises is raised after what it handed over.
     After the body the thread ends by itself, at the next item that it would hand over: it must change nothing that
     outlives the body.
     """
