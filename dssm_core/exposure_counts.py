@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import numpy as np
+import pandas as pd
 
 from dssm_core.dataset import Exposures
 from dssm_core.split import local_days
+
+_OFFSET = 30_000
+"""Milliseconds that the offset of every time zone since 1970 is a multiple of: within as many no day begins."""
 
 
 @dataclass
@@ -27,7 +30,8 @@ class ExposureCounts:
         self.rows += len(exposures)
         self.clicks += int(exposures.click.sum())
         if exposures.time is not None and len(exposures):
-            self.days.update(np.unique(local_days(exposures.time, self.timezone)).tolist())
+            instants = pd.unique(exposures.time // _OFFSET) * _OFFSET
+            self.days.update(local_days(instants, self.timezone).tolist())
             self.ends += [int(exposures.time.min()), int(exposures.time.max())]
 
     def add_counted(self, rows: int, clicks: int, days: Iterable[int], ends: Iterable[int]) -> None:
