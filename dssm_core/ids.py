@@ -52,8 +52,8 @@ class Ids:
             same = (there >= 0) & (self._keys[there] == keys)
             hashed = np.flatnonzero(same & (keys >= _HASHED))
             same[hashed] = self._are(there[hashed], ids.take(pa.array(rest[hashed])))
-            found[rest[same]] = there[same]
-            goes_on = ~same & (there >= 0)
+            found[rest] = there * same
+            goes_on = np.flatnonzero(~same & (there >= 0))
             rest, keys, places = rest[goes_on], keys[goes_on], _next(places[goes_on], self._table)
         return found
 

@@ -69,9 +69,9 @@ class Spill:
         users = np.concatenate([chunk["user"] for chunk in pending])
         by_user, begins, kept_as = stable_order(users), {}, {}
         for name in list(pending[0]):
-            values = np.concatenate([chunk.pop(name) for chunk in pending])[by_user]
+            values = np.concatenate([chunk.pop(name) for chunk in pending])
             self._dtypes[name], begins[name] = values.dtype, self._file.tell()
-            values = _narrow(values)
+            values = _narrow(values)[by_user]
             kept_as[name] = values.dtype
             self._file.write(values.data)
         self._file.flush()
