@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.full_scale import ARTICLES, DAYS, ROWS, USERS, command_line, full_scale_home, raw_log
 from benchmarks.goals import rounded
-from benchmarks.side_by_side import ROUNDS, per_second
+from benchmarks.side_by_side import ROUNDS, per_second, unit_vectors
 from benchmarks.training import LargeLog, rate, warmed
 from dssm_core.config import Config, IndexConfig, with_settings
 from dssm_core.demo import FILES, write_demo
@@ -30,7 +30,7 @@ from dssm_core.workspace import Workspace
 
 CATALOGUES = (10_000, 100_000, 1_000_000)
 LOGS = (100_000, 1_000_000, ROWS)
-POSITIVES, QUERIES, K, DIM = 100_000, 500, 200, 32
+POSITIVES, QUERIES, K = 100_000, 500, 200
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def measure_catalogue(articles: int) -> None:
     everybody = np.arange(1, USERS + 1, dtype=np.int32)
     draws = mix.draw(everybody, everybody, 5, rng).drawn
     print_cost(articles, "drawing", lambda: mix.draw(everybody, everybody, 5, rng), 1e9 / draws, "ns / draw")
-    vectors, queries = (_unit_vectors(n, rng) for n in (articles, QUERIES))
+    vectors, queries = (unit_vectors(n, rng) for n in (articles, QUERIES))
     for kind in ("exact", "ivf"):
         index = INDEXES[kind](vectors, IndexConfig(kind=kind))
         print_cost(articles, f"{kind} search", lambda i=index: i.search(queries, K), 1e3 / QUERIES, "ms / query")
@@ -71,13 +71,6 @@ def print_cost(articles: int, cost: str, work: Callable[[], object], scale: floa
     """Print the median of the seconds that `work` takes, times `scale`."""
     seconds = statistics.median(1 / per_second(1, work) for _ in range(ROUNDS))
     print_point("articles", articles, cost, scale * seconds, unit)
-
-
-def _unit_vectors(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Around 500 centres, as those of trained towers lie around topics."""
-    centres = np.random.default_rng(1).normal(size=(500, DIM))
-    vectors = centres[rng.integers(0, len(centres), n)] + 0.7 * rng.normal(size=(n, DIM))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 def measure_log(home: Path, rows: int) -> None:

@@ -38,7 +38,7 @@ def results_md(figures: list[dict], failed: list[str]) -> str:
     parts = [
         "# Measured side by side\n\nWritten by `make bench`; the same figures are in results.json. A figure is the "
         "median of the rounds, with the least and the most; of pages it is the 95th percentile.",
-        _machine(),
+        machine(),
         _table(figures),
         *([f"**Failed**: {', '.join(failed)}."] if failed else []),
         *([f"**Not measured**: {', '.join(missing)}."] if missing else []),
@@ -54,7 +54,8 @@ def _write_lines(path: Path, items: list[dict]) -> None:
     path.write_text("[\n" + ",\n".join(f"  {json.dumps(item)}" for item in items) + "\n]\n", encoding="utf-8")
 
 
-def _machine() -> str:
+def machine() -> str:
+    """What was measured on: the day, the processor, memory, system and versions."""
     memory = psutil.virtual_memory().total / 2**30
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     return (

@@ -13,6 +13,7 @@ from dssm_core.train_counts import TrainCounts
 
 USERS, CLICKS = 50_000, 600_000
 ROUNDS = 5
+DIM = 32
 
 
 def print_ratio(
@@ -74,3 +75,10 @@ def _side(sizes: dict[str, int], rng: np.random.Generator) -> Side:
     values = [np.arange(rows), *(rng.integers(0, n, rows) for n in list(sizes.values())[1:])]
     slots = (np.stack(values, axis=1) + firsts[:-1]).astype(np.int32)
     return Side(fields, slots, np.ones(slots.shape, np.float32), int(firsts[-1]))
+
+
+def unit_vectors(n: int, rng: np.random.Generator) -> np.ndarray:
+    """(n, 32) float32, around 500 centres, as those of trained towers lie around topics."""
+    centres = np.random.default_rng(1).normal(size=(500, DIM))
+    vectors = centres[rng.integers(0, len(centres), n)] + 0.7 * rng.normal(size=(n, DIM))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
