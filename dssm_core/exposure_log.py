@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dssm_core.cleaning import NO_VALUE, SPLITS, Verdicts, is_missing, to_clicks, to_optional_integers
+from dssm_core.dataset import NO_TIME
 from dssm_core.ids import Ids
 from dssm_core.ingest_plan import Plan
 from dssm_core.input_files import Batch
@@ -51,7 +52,8 @@ class ExposureLog:
     ):
         self.last_lines = [0 for _ in plan.clicks]
         self._plan, self._times = plan, times
-        self._users, self._articles, self._ctimes = users, articles, ctimes
+        self._users, self._articles = users, articles
+        self._ctimes = np.append(ctimes, NO_TIME)  # the last is that of every article without a profile
         self._set_aside = set_aside
         self._keep = keep
         self._has_split = len(plan.parts) > 1 or "split" in plan.logs[0].columns
@@ -122,7 +124,7 @@ class ExposureLog:
         return found.astype(np.int8), found >= 0
 
     def _too_early(self, article: np.ndarray, time: np.ndarray) -> np.ndarray:
-        return self._ctimes[np.where(article < len(self._ctimes), article, 0)] > time
+        return self._ctimes.take(article, mode="clip") > time
 
     def _accepted(self, cleaned: Cleaned) -> Columns:
         accepted = np.flatnonzero(cleaned.verdicts.accepted)

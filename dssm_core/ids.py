@@ -48,8 +48,8 @@ class Ids:
         keys = _keys(ids)
         found, rest, places = np.zeros(len(keys), np.int32), np.arange(len(keys)), _places(keys, self._table)
         while len(rest):
-            there = self._table[places]
-            same = (there >= 0) & (self._keys[there] == keys)
+            there = self._table.take(places, mode="clip")  # every place is within it: "clip" saves the check
+            same = (there >= 0) & (self._keys.take(there, mode="clip") == keys)
             hashed = np.flatnonzero(same & (keys >= _HASHED))
             same[hashed] = self._are(there[hashed], ids.take(pa.array(rest[hashed])))
             found[rest] = there * same
@@ -62,25 +62,27 @@ class Ids:
         found = self.find(ids)
         unmet = found == 0
         if unmet.any():
-            others = ids.filter(pa.array(unmet))
-            self._add(others.unique())
-            found[unmet] = self.find(others)
+            distinct = ids.filter(pa.array(unmet)).dictionary_encode()
+            found[unmet] = self._add(distinct.dictionary)[distinct.indices.to_numpy()]
         return found
 
     def _are(self, numbers: np.ndarray, ids: pa.Array) -> np.ndarray:
         texts = self._texts.take(pa.array(numbers))
         return pc.equal(texts, ids.cast(pa.large_string())).to_numpy(zero_copy_only=False)
 
-    def _add(self, ids: pa.Array) -> None:
-        """Number ids that are distinct and were never met; "" may be among them."""
-        known = len(self._texts)
-        added = ids.filter(pc.not_equal(ids, "")).cast(pa.large_string())
+    def _add(self, ids: pa.Array) -> np.ndarray:
+        """Number ids that are distinct and were never met; "" may be among them. Returns their numbers: (n,) int32."""
+        known, is_text = len(self._texts), pc.not_equal(ids, "")
+        added = ids.filter(is_text).cast(pa.large_string())
         self._texts = pa.concat_arrays([self._texts, added])
         self._keys = np.concatenate([self._keys, _keys(added)])
         if 2 * len(self._keys) > len(self._table):
             self._table = _table(self._keys)
         else:
             _put(self._table, self._keys, known)
+        numbers = np.zeros(len(ids), np.int32)
+        numbers[is_text.to_numpy(zero_copy_only=False)] = np.arange(known, len(self._texts))
+        return numbers
 
 
 def _table(keys: np.ndarray) -> np.ndarray:
