@@ -47,6 +47,11 @@ def main(home: str, run_id: str, turn: str = "alone") -> int:
     if not run.finished:
         return 1
     _reserve(run.folder).unlink(missing_ok=True)
+    try:
+        workspace.publish("runs", run.id)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--home", metavar="DIR", help="the workspace; default $DSSM_HOME, else ./workspace")
+    common.add_argument("--home", metavar="DIR", help="the workspace, or its URL; default $DSSM_HOME, else ./workspace")
     common.add_argument("--json", action="store_true", help="print exactly one JSON object")
     parser = argparse.ArgumentParser(prog="python -m dssm_core", description="A recall lab for news recommendation.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -97,6 +97,8 @@ def _add_data_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     _add_engine(ingest)
     ingest.add_argument("--name", default="", type=as_label, help="a label")
     add("datasets", _datasets, _human_datasets, "list datasets")
+    text = "copy a dataset or a finished run to the URL of the workspace, where that could not be reached"
+    add("publish", _publish, _human_pairs, text).add_argument("id")
 
 
 def _add_train_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -253,6 +255,17 @@ def _datasets(workspace: Workspace, options: argparse.Namespace) -> dict:
     keys = ("id", "name", "format", "exposures", "clicks", "users", "articles", "bundled")
     listed = [{key: manifest[key] for key in keys} for manifest in workspace.datasets()]
     return {"datasets": listed, "damaged": workspace.damaged_datasets()}
+
+
+def _publish(workspace: Workspace, options: argparse.Namespace) -> dict:
+    if not workspace.remote:
+        raise UserError(f"the workspace {workspace.place} is at no URL: there is nowhere to publish to")
+    datasets = [manifest["id"] for manifest in workspace.datasets()]
+    kind, folder = ("datasets", workspace.dataset_folder) if options.id in datasets else ("runs", workspace.run_folder)
+    if workspace.is_bundled(folder(options.id)):
+        raise UserError(f"{options.id} ships with the project and is published nowhere")
+    workspace.publish(kind, options.id)
+    return {"published": options.id, "at": workspace.remote.shown}
 
 
 def _runs(workspace: Workspace, options: argparse.Namespace) -> dict:

@@ -387,7 +387,7 @@ def one_at_a_time(workspace: Workspace) -> Iterator[None]:
 
 
 def _start_child(workspace: Workspace, folder: Path, beside: bool, lock: int) -> None:
-    arguments = [str(workspace.home), folder.name, *(["beside"] if beside else [])]
+    arguments = [workspace.place, folder.name, *(["beside"] if beside else [])]
     start_process(folder, "dssm_core.child", arguments, lock)
 
 

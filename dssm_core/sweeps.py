@@ -252,6 +252,10 @@ def start_sweep(
     """
     _check_numbers({"seeds": seeds, "jobs": jobs, "positives": positives, "cpus": engine.cpus, "gpus": engine.gpus})
     check_engine(engine.kind, engine.address)
+    if engine.kind == "ray" and workspace.remote:
+        raise UserError(
+            f"a sweep on Ray needs a workspace in a folder that all machines share, not one at {workspace.remote.shown}"
+        )
     # a cluster of other machines has other memory: it is asked once the sweep has found it
     free = None if engine.address else room(workspace)
     planned, budget = plan(workspace, dataset_id, presets, seeds, settings or [], positives, free)
@@ -300,7 +304,7 @@ def resume_sweep(sweep: Sweep) -> None:
 
 def _start_child(sweep: Sweep, lock: int) -> None:
     sweep.note_begin()
-    start_process(sweep.folder, "dssm_core.sweep_child", [str(sweep.workspace.home), sweep.id], lock)
+    start_process(sweep.folder, "dssm_core.sweep_child", [sweep.workspace.place, sweep.id], lock)
 
 
 def plan(

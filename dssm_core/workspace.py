@@ -4,7 +4,8 @@ import os
 import re
 import secrets
 import time
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from dssm_core.dataset import Dataset, Exposures
 from dssm_core.errors import Damaged, UserError
 from dssm_core.exposure_writer import MAIN_COLUMNS
 from dssm_core.manifest import MANIFEST, check_whole, checked, read_manifest, write_manifest
+from dssm_core.remote_home import as_folder, is_url, remote_home
 from dssm_core.stored_files import delete_folder, is_there, make_folder, read_json, whole_folder, write_json, written
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "demo"
@@ -44,11 +46,15 @@ def new_id() -> str:
 class Workspace:
     """The datasets and runs under `home`, with those bundled with the project read through as well.
 
-    `home` is made on the first write. Default: $DSSM_HOME, else ./workspace.
+    `home` is made on the first write. Default: $DSSM_HOME, else ./workspace. It may be a URL: see `remote_home`; `home`
+    is then the folder of this machine that is worked on, and `place` the URL. Else they are the same.
     """
 
     def __init__(self, home: Path | str | None = None, bundled: Path | None = BUNDLED):
-        self.home = Path(home or os.environ.get("DSSM_HOME") or "workspace").absolute()
+        place = str(home or os.environ.get("DSSM_HOME") or "workspace")
+        self.remote = remote_home(place) if is_url(place) else None
+        self.home = self.remote.mirror if self.remote else as_folder(place).absolute()
+        self.place = place if self.remote else str(self.home)
         self._roots = [self.home, *([bundled] if bundled else [])]
 
     def datasets(self) -> list[dict]:
@@ -58,7 +64,8 @@ class Workspace:
             with suppress(Damaged):
                 check_whole(folder)
                 found.append({**read_manifest(folder), "id": folder.name, "bundled": self.is_bundled(folder)})
-        return found
+        newest_first = sorted([*found, *self._elsewhere()], key=lambda one: one["id"], reverse=True)
+        return sorted(newest_first, key=lambda one: one["bundled"])
 
     def damaged_datasets(self) -> dict[str, str]:
         """What is wrong with each dataset that cannot be read, in a sentence, by its id."""
@@ -76,7 +83,7 @@ class Workspace:
 
     def whole_dataset_folder(self, dataset_id: str) -> AbstractContextManager[Path]:
         """A hidden folder to fill, which becomes the dataset's if the body succeeds; else it is removed."""
-        return whole_folder(self.home / "datasets" / dataset_id)
+        return self._published("datasets", dataset_id)
 
     def delete_dataset(self, dataset_id: str) -> None:
         """Remove a dataset of this workspace (not a bundled one)."""
@@ -98,10 +105,11 @@ class Workspace:
 
     def whole_run_folder(self, run_id: str) -> AbstractContextManager[Path]:
         """A hidden folder to fill, which becomes the run's if the body succeeds; else it is removed."""
-        return whole_folder(self.home / "runs" / run_id)
+        return self._published("runs", run_id)
 
     def run_folders(self) -> list[Path]:
-        """Folders of all runs, newest first; bundled ones last."""
+        """Folders of all runs, newest first; bundled ones last. Those at a URL are fetched first."""
+        self._fetch("runs", self._remote_names("runs"))
         return [folder for root in self._roots for folder in _folders(root / "runs") if _is_run(folder)]
 
     def sweep_folders(self) -> list[Path]:
@@ -128,19 +136,47 @@ class Workspace:
         """Whether a folder ships with the project and must be left as it is."""
         return not folder.is_relative_to(self.home)
 
+    def publish(self, kind: str, name: str) -> None:
+        """Copy a whole dataset ("datasets") or run ("runs") to the URL of the workspace, where that is one."""
+        if self.remote:
+            self.remote.publish(kind, name)
+
+    def _elsewhere(self) -> list[dict]:
+        """The manifests of the datasets at the URL that are not here."""
+        here = {folder.name for folder in self._dataset_folders()}
+        names = [name for name in self._remote_names("datasets") if name not in here]
+        return [{**self.remote.manifest("datasets", name), "id": name, "bundled": False} for name in names]
+
+    def _remote_names(self, kind: str) -> list[str]:
+        return self.remote.names(kind) if self.remote and kind != "sweeps" else []
+
+    def _fetch(self, kind: str, names: Iterable[str]) -> None:
+        for name in names:
+            if not is_there(self.home / kind / name):
+                self.remote.fetch(kind, name)
+
+    @contextmanager
+    def _published(self, kind: str, name: str) -> Iterator[Path]:
+        with whole_folder(self.home / kind / name) as folder:
+            yield folder
+        self.publish(kind, name)
+
     def _dataset_folders(self) -> list[Path]:
         return [folder for root in self._roots for folder in _folders(root / "datasets")]
 
     def _find(self, kind: str, wanted: str) -> Path:
+        self._fetch(kind, {wanted} & set(self._remote_names(kind)))
         for root in self._roots:
             if wanted in (folder.name for folder in _folders(root / kind)):
                 return root / kind / wanted
-        raise UserError(f"unknown {kind[:-1]} {wanted!r}: it is not among the {kind} of {self.home}")
+        raise UserError(f"unknown {kind[:-1]} {wanted!r}: it is not among the {kind} of {self.place}")
 
     def _delete(self, kind: str, wanted: str) -> None:
         folder = self._find(kind, wanted)
         if self.is_bundled(folder):
             raise UserError(f"{kind[:-1]} {wanted} ships with the project and cannot be deleted")
+        if self.remote and kind != "sweeps":
+            self.remote.delete(kind, wanted)
         delete_folder(folder)
 
 
