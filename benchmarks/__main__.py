@@ -1,10 +1,12 @@
 """Every timing that has a goal, each in a process of its own: `python -m benchmarks [--home FOLDER]`, or `make bench`.
 
-Writes results.json, results.md, growth.json and the two growth charts beside it. A script that fails is told, and the
-figures of the others are kept. FOLDER keeps the full-scale log that the scripts share.
+Writes results.json, results.md, told.json, growth.json and the two growth charts beside it. A script that fails is
+told, and the figures of the others are kept. FOLDER keeps the full-scale log that the scripts share. `--only` measures
+some again, on the same machine, and keeps what was told of the others.
 """
 
 import argparse
+import datetime
 import json
 import os
 import subprocess
@@ -16,7 +18,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 from benchmarks.full_scale import HOME
-from benchmarks.report import write_report
+from benchmarks.report import renewed, told_before, write_report
 
 SCRIPTS = (
     "training_vs_deepmatch",
@@ -45,10 +47,12 @@ def main() -> int:
     """Run the scripts and write down what they told; 1 where one of them failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("--home", help="keeps the full-scale log from one call to the next")
-    kept = parser.parse_args().home
+    parser.add_argument("--only", nargs="+", choices=SCRIPTS, default=SCRIPTS, metavar="SCRIPT", help="of these")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="dssm-bench-") as made:
-        lines, failed = run_all([HERE / f"{script}.py" for script in SCRIPTS], kept or made)
-    write_report(lines, failed, HERE)
+        lines, failed = run_all([HERE / f"{script}.py" for script in options.only], options.home or made)
+    before = [] if options.only == SCRIPTS else told_before(HERE)
+    write_report(renewed(before, lines), failed, HERE)
     return bool(failed)
 
 
@@ -72,7 +76,7 @@ def run_script(script: Path, home: str) -> tuple[list[dict], bool]:
         for line in process.stdout:
             print(line, end="", flush=True)
             if line.startswith("{"):
-                lines.append(json.loads(line))
+                lines.append({**json.loads(line), "day": str(datetime.date.today())})
     return lines, process.returncode == 0
 
 

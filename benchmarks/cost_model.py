@@ -9,6 +9,7 @@ anew what was measured before.
 """
 
 import argparse
+import datetime
 import json
 import os
 import subprocess
@@ -115,7 +116,7 @@ def main() -> None:
             os.environ[HOME] = asked.home
         with full_scale_home() as home:
             measured = measure(home, asked.ingest)
-            measured |= {"machine": machine(), "cores": len(os.sched_getaffinity(0))}
+            measured |= {"machine": machine(str(datetime.date.today())), "cores": len(os.sched_getaffinity(0))}
     model = model_of(measured)
     result = {"measured": measured, "model": model, "compared": compared(measured, model)}
     file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

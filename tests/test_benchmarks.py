@@ -6,9 +6,10 @@ import pytest
 
 from benchmarks.__main__ import HERE, SCRIPTS, run_all
 from benchmarks.goals import GOALS, print_figure
-from benchmarks.report import KEPT, results_md, write_report
+from benchmarks.report import KEPT, renewed, results_md, told_before, write_report
 
 FIGURE = {"name": "idle_mb", "value": 300, "unit": "MB", "low": 290, "high": 310, "goal": "< 350", "met": True}
+DAY = {"day": "2026-11-25"}
 
 
 @pytest.fixture
@@ -46,9 +47,26 @@ def test_a_script_that_fails_does_not_lose_the_figures_of_the_others(script, tmp
     assert "**Not measured**: training_vs_deepmatch" in page
 
 
+def test_some_figures_can_be_measured_again_beside_those_of_an_earlier_day(tmp_path):
+    growth = [{"growth": of, "cost": of, "unit": "s", "size": 100, "value": 1.0} for of in ("articles", "rows")]
+    earlier = [FIGURE | DAY, FIGURE | DAY | {"name": "ann_build_s", "rounds": 3}, *growth]
+    write_report(earlier, [], tmp_path)
+    assert renewed(told_before(tmp_path), growth[:1])[2:] == growth[:1]
+    again = FIGURE | {"value": 310, "day": "2026-11-27"}
+    write_report(renewed(told_before(tmp_path), [again]), [], tmp_path)
+    assert [(line.get("name"), line["value"]) for line in told_before(tmp_path)] == [
+        ("ann_build_s", 300),
+        ("idle_mb", 310),
+        (None, 1.0),
+        (None, 1.0),
+    ]
+    page = (tmp_path / "results.md").read_text()
+    assert "2026-11-25 to 2026-11-27" in page and "`ann_build_s`: rounds 3" in page
+
+
 def test_a_figure_is_kept_as_it_was_printed(capsys, tmp_path):
     print_figure("sampling_vs_numpy", [2100.4, 1900.2, 2500.7], ours_per_second=123456)
-    line = json.loads(capsys.readouterr().out)
+    line = json.loads(capsys.readouterr().out) | DAY
     write_report([line], [], tmp_path)
     (kept,) = json.loads((tmp_path / "results.json").read_text())
     assert tuple(kept) == KEPT
@@ -67,7 +85,7 @@ def test_a_figure_is_kept_as_it_was_printed(capsys, tmp_path):
 
 
 def test_a_goal_that_is_missed_is_told():
-    assert "| < 350 | **no** |" in results_md([FIGURE | {"value": 400, "met": False}], [])
+    assert "| < 350 | **no** |" in results_md([FIGURE | DAY | {"value": 400, "met": False}], [])
 
 
 @pytest.mark.parametrize(("name", "value", "met"), [("idle_mb", 350, False), ("exact_vs_faiss", 1.0, True)])
