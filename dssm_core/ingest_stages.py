@@ -6,7 +6,6 @@ same however often its stage is carried out, so that a task whose machine is los
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -87,27 +86,21 @@ def clean_part(log: Log, number: int) -> dict:
     _check_shared(log.scratch)
     users, articles = log.users.copy(), log.articles.copy()
     times = [column and TimeColumn(column.unit, column.timezone) for column in log.times]
-    by_user = np.zeros(0, np.int64)
-
-    def keep(columns: Columns) -> None:
-        nonlocal by_user
-        by_user = added_up(by_user, np.bincount(columns["user"]))
-        rows.add(columns)
-
     with (
         written(aside_file(log.scratch, number)) as aside,
         SetAside(aside) as set_aside,
         written(_file(log.scratch, "rows", number)) as beside,
-        _rows_written(beside) as rows,
     ):
-        reading = ExposureLog(log.plan, times, users, articles, log.ctimes, set_aside, keep)
+        rows = _Rows(beside)
+        reading = ExposureLog(log.plan, times, users, articles, log.ctimes, set_aside, rows.add)
         for batch in log.plan.clicks[number].file.batches(lambda done: None):
             reading.add(number, reading.cleaned(number, batch))
+        rows.finish()
     for kind, ids, known in (("users", users, log.users), ("articles", articles, log.articles)):
         _write_texts(_file(log.scratch, kind, number), ids.texts.slice(len(known)))
-    _write_array(_file(log.scratch, "counts", number), by_user)
+    _write_array(_file(log.scratch, "counts", number), rows.by_user)
     column = times[log.plan.log_numbers[number]]
-    return {"rows": int(by_user.sum()), "times": dict(column.counts) if column else {}}
+    return {"rows": int(rows.by_user.sum()), "times": dict(column.counts) if column else {}}
 
 
 def number_ids(scratch: Path, parts: list[int], users: Ids, articles: Ids) -> np.ndarray:
@@ -235,9 +228,10 @@ def _read_texts(path: Path) -> pa.Array:
 
 
 class _Rows:
-    """Writes accepted rows to an Arrow file, about `ROWS` at a time."""
+    """Writes accepted rows to an Arrow file, about `ROWS` at a time, and counts them by user. None: an empty one."""
 
     def __init__(self, path: Path):
+        self.by_user = np.zeros(0, np.int64)
         self._path = path
         self._pending: list[pa.RecordBatch] = []
         self._file: pa.ipc.RecordBatchFileWriter | None = None
@@ -245,30 +239,22 @@ class _Rows:
     def add(self, columns: Columns) -> None:
         self._pending.append(pa.RecordBatch.from_pydict(columns))
         if sum(map(len, self._pending)) >= ROWS:
-            self.write()
+            self._write()
 
-    def write(self) -> None:
-        batches, self._pending = self._pending, []
-        self._file = self._file or pa.ipc.new_file(self._path, batches[0].schema, options=_PACKED)
-        self._file.write_batch(pa.concat_batches(batches))
-
-    def close(self) -> None:
+    def finish(self) -> None:
+        if self._pending:
+            self._write()
         if self._file:
             self._file.close()
         else:
             self._path.touch()
 
-
-@contextmanager
-def _rows_written(path: Path) -> Iterator[_Rows]:
-    """Yield what writes rows to a file, which is an empty one where there are none."""
-    rows = _Rows(path)
-    try:
-        yield rows
-        if rows._pending:
-            rows.write()
-    finally:
-        rows.close()
+    def _write(self) -> None:
+        batches, self._pending = self._pending, []
+        self._file = self._file or pa.ipc.new_file(self._path, batches[0].schema, options=_PACKED)
+        rows = pa.concat_batches(batches)
+        self._file.write_batch(rows)
+        self.by_user = added_up(self.by_user, np.bincount(rows.column("user").to_numpy()))
 
 
 def _slices(cut: Cut, number: int) -> Iterator[pa.RecordBatch]:

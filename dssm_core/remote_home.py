@@ -71,8 +71,9 @@ class RemoteHome:
 
     def _names(self, kind: str, known: set[str]) -> list[str]:
         with self._asked():
+            self._files.invalidate_cache(self._place(kind))
             try:
-                paths = self._files.ls(self._place(kind), detail=False, refresh=True)
+                paths = self._files.ls(self._place(kind), detail=False)
             except FileNotFoundError:
                 return []
             names = [path.rstrip("/").rpartition("/")[2] for path in paths]

@@ -72,7 +72,8 @@ def start(title: str) -> Workspace:
     st.set_page_config(f"{title} · recall lab", str(_ASSETS / "favicon.svg"), layout="wide")
     st.logo(str(_ASSETS / "logo.svg"), size="large", icon_image=str(_ASSETS / "favicon.svg"))
     access.let_in()
-    workspace = Workspace()
+    with plain_errors():
+        workspace = Workspace()
     with st.sidebar:
         for page, label, icon in _PAGES:
             st.page_link(page, label=label, icon=icon)
