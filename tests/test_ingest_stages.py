@@ -9,6 +9,7 @@ from dssm_core import ingest_stages, local_ingest, shared_ingest
 from dssm_core.ingest import ingest
 from dssm_core.workspace import Workspace
 from tests.dirty_parts import write_parts
+from tests.format_samples import WRITERS, impressions
 from tests.same_dataset import assert_same_dataset
 
 
@@ -48,3 +49,11 @@ def test_whatever_the_order_and_however_often_the_dataset_is_that_of_one_machine
         there = ingest(workspace, **told)
         assert len(list(workspace.dataset_folder(there["dataset"]).glob("exposures-*"))) > 3
         assert_same_dataset(workspace, here, there)
+
+
+@pytest.mark.parametrize("format_", list(WRITERS))
+def test_every_format_can_be_shared_out(tmp_path, workspace, monkeypatch, format_):
+    told = WRITERS[format_](tmp_path / "in", impressions())
+    here = ingest(workspace, format_, **told)
+    monkeypatch.setattr(local_ingest, "write_exposures", partial(shared_ingest.write_exposures, shuffled(0)))
+    assert_same_dataset(workspace, here, ingest(workspace, format_, **told))
