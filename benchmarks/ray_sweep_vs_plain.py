@@ -54,7 +54,9 @@ def timed(options: tuple[str, ...]) -> tuple[float, dict]:
 def left_by(workspace: Workspace, run_id: str) -> dict[str, np.ndarray]:
     """The vectors of a run, and its metrics in one array."""
     run = open_run(workspace, run_id)
-    vectors = {side: np.load(run.folder / f"{side}.npz")["vectors"] for side in ("users", "articles")}
+    vectors = {
+        side: np.load(run.folder / f"{side}.npz", allow_pickle=False)["vectors"] for side in ("users", "articles")
+    }
     values = [value for metric in run.metrics()["metrics"].values() for value in metric.values()]
     return vectors | {"metrics": np.array(values, float)}
 
