@@ -114,9 +114,13 @@ def added_up(some: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def user_edges(by_user: np.ndarray, rows: int) -> np.ndarray:
-    """The users at which groups of at most `rows` rows begin, and the one behind the last; `by_user`: rows of each."""
+    """The users at which groups of at most `rows` rows begin, and the one behind the last; `by_user`: rows of each.
+
+    No group is without rows: users of none fall to the group before, or are in none.
+    """
     up_to, edges = np.concatenate([[0], np.cumsum(by_user)]), [0]
     while edges[-1] < len(by_user):
         fitting = np.searchsorted(up_to, up_to[edges[-1]] + rows, side="right") - 1
         edges.append(max(edges[-1] + 1, int(fitting)))
-    return np.array(edges)
+    filled = np.diff(up_to[edges]) > 0
+    return np.append(np.array(edges[:-1], np.int64)[filled], len(by_user))

@@ -3,11 +3,12 @@
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from dssm_core import ingest_stages, local_ingest, shared_ingest
+from dssm_core import ingest_stages, local_ingest, shared_ingest, spill
 from dssm_core.ingest import ingest
-from dssm_core.workspace import Workspace
+from dssm_core.workspace import Workspace, load_dataset
 from tests.dirty_parts import write_parts
 from tests.format_samples import WRITERS, impressions
 from tests.same_dataset import assert_same_dataset
@@ -57,3 +58,22 @@ def test_every_format_can_be_shared_out(tmp_path, workspace, monkeypatch, format
     here = ingest(workspace, format_, **told)
     monkeypatch.setattr(local_ingest, "write_exposures", partial(shared_ingest.write_exposures, shuffled(0)))
     assert_same_dataset(workspace, here, ingest(workspace, format_, **told))
+
+
+@pytest.mark.parametrize("way", ["here", "shared out"])
+def test_a_user_of_more_rows_than_a_range_and_users_of_none_leave_no_empty_piece(tmp_path, workspace, monkeypatch, way):
+    if way == "shared out":
+        monkeypatch.setattr(local_ingest, "write_exposures", partial(shared_ingest.write_exposures, shuffled(0)))
+    else:
+        monkeypatch.setattr(local_ingest, "spilled", partial(spill.spilled, rows=1 << 10))
+    rows = [("bot", f"a{i}", i % 3 == 0, ("train", "test")[i % 2]) for i in range(3_000)]
+    rows += [(f"u{i}", "a1", True, "train") for i in range(50)]
+    log, users = tmp_path / "log.csv", tmp_path / "users.csv"
+    pd.DataFrame(rows, columns=["user_id", "article_id", "click", "split"]).astype({"click": int}).to_csv(
+        log, index=False
+    )
+    users.write_text("user_id,city\n" + "".join(f"silent{i},north\n" for i in range(20)))
+    told = ingest(workspace, "generic", log, users=users)
+    exposures = load_dataset(workspace, told["dataset"]).exposures
+    assert len(exposures.user) == told["accepted"] == 3_050
+    assert set(exposures.extra["split"]) == {"train", "test"}

@@ -27,7 +27,8 @@ def test_every_row_comes_back_with_its_user_in_the_order_it_came(tmp_path_factor
         users = group["user"]
         assert users.dtype == np.int32 and (came[group["number"]] == users).all()
         assert len(users) <= most or len(set(users.tolist())) == 1, "a group holds more than one user's surplus"
-        assert not len(users) or users.min() > last, "a user is in two groups"
+        assert len(users), "a group holds nothing"
+        assert users.min() > last, "a user is in two groups"
         last = users.max(initial=last)
         for user in set(users.tolist()):
             assert (np.diff(group["number"][users == user]) > 0).all()
