@@ -14,7 +14,6 @@ import numpy as np
 
 from benchmarks.full_scale import command_line
 from benchmarks.goals import print_figure, rounded
-from dssm_core.export import read_vectors
 from dssm_core.runs import open_run
 from dssm_core.workspace import Workspace
 

@@ -2,7 +2,8 @@
 
     python -m benchmarks.sharded_tables [--articles N] [--steps N] [--batch N]
 
-The servers are processes of this machine, reached by gRPC over 127.0.0.1. `ParameterServerStrategy` places half of each
+The servers are processes of this machine, reached by gRPC over 127.0.0.1; while they run they listen on every address
+of it, since TensorFlow's servers know no other way, and no login. `ParameterServerStrategy` places half of each
 table on either; this process is its coordinator and its only worker, and keeps the towers. A step asks for the rows of
 its batch and sends back their gradients; the server that holds a row moves it. Prints one JSON line: how far losses and
 rows are apart, the rate beside the other step's, and what a step sends.

@@ -411,6 +411,7 @@ def _sweeps(workspace: Workspace, options: argparse.Namespace) -> dict:
 def _evaluate(workspace: Workspace, options: argparse.Namespace) -> dict:
     from dssm_core.answers import evaluate_run, keep_evaluation
 
+    share_out = _share_out(options)
     run = open_run(workspace, options.run)
     settings = [f"eval.k={options.k}"] if options.k else []
     settings += [f"index.kind={options.index}"] if options.index else []
@@ -420,7 +421,7 @@ def _evaluate(workspace: Workspace, options: argparse.Namespace) -> dict:
                 f"bad setting {setting!r}: a finished run takes only index.… and eval.… keys; train it again"
             )
     config = with_settings(run.config, [*settings, *options.set])
-    evaluation = evaluate_run(workspace, run, config, _share_out(options))
+    evaluation = evaluate_run(workspace, run, config, share_out)
     kept = keep_evaluation(workspace, run, config, evaluation, options.name) if options.keep else run
     return {"run": kept.id, "metrics": evaluation.metrics, "facts": evaluation.facts, "reasons": evaluation.reasons}
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,24 +93,28 @@ def flag_stop(folder: Path) -> None:
 
 
 def ask_to_stop(folder: Path) -> None:
-    """Tell the process that holds a folder's lock to stop: by a flag, and by SIGTERM to all of its session."""
+    """Tell the process that holds a folder's lock to stop: by a flag, and by SIGTERM.
+
+    What it started itself, such as a Ray cluster, is left to it, so that it can end that in order.
+    """
     flag_stop(folder)
-    _signal(folder, signal.SIGTERM)
+    _signal(folder, os.kill, signal.SIGTERM)
 
 
 def stop_process(folder: Path) -> None:
     """See to it that a process that was asked to stop is gone, and all that it started: by SIGKILL after a while."""
     if not _gone_within(folder, _GRACE_SECONDS):
-        _signal(folder, signal.SIGKILL)
+        _signal(folder, os.killpg, signal.SIGKILL)
         _gone_within(folder, _GRACE_SECONDS)
 
 
-def _signal(folder: Path, way: signal.Signals) -> None:
+def _signal(folder: Path, send: Callable[[int, int], None], way: signal.Signals) -> None:
+    """`send`: os.kill for the process alone, os.killpg for all of its session."""
     group = process_number(folder)
     # without the lock nobody is there, and the number may be anybody's
     if group is not None and is_locked(folder):
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(group, way)
+            send(group, way)
 
 
 def _gone_within(folder: Path, seconds: float) -> bool:

@@ -3,9 +3,10 @@
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -45,34 +46,54 @@ def check_engine(engine: str, address: str | None) -> None:
         return
     if not is_installed():
         raise UserError(f"the engine ray needs Ray, which is not installed: {_HOW}")
-    if address and address != "auto":
+    if address is not None and address != "auto":
         _check_answers(address)
 
 
 @contextmanager
-def connected(address: str | None = None, cpus: int | None = None) -> Iterator[ModuleType]:
+def connected(address: str | None = None) -> Iterator[ModuleType]:
     """Yield the module `ray`, connected to the cluster at `address` ("auto": the one of this machine).
 
-    Without an address a cluster of this machine alone is started, with `cpus` (default: its cores), and stopped behind
-    the body. Workers import this project from the folder where it is here. A UserError where there is no such cluster.
+    Without an address a cluster of this machine alone is started, and stopped behind the body. Workers import this
+    project from the folder where it is here. A UserError where there is no such cluster.
     """
     check_engine("ray", address)
     workers = {"PYTHONPATH": _python_path()} | {name: os.environ.get(name, "") for name in _OURS if "proxy" in name}
     with _signals_kept(), _environment({} if address else _OURS):
         import ray
 
-        where = {"address": address} if address else {"address": "local", "num_cpus": cpus, "include_dashboard": False}
+        where = {"address": address} if address else {"address": "local", "include_dashboard": False}
         try:
             ray.init(**where, log_to_driver=False, logging_level="ERROR", runtime_env={"env_vars": workers})
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+            told = str(error).strip().splitlines()[0].rstrip(".")
             raise UserError(
-                f"no Ray cluster can be used at {address or 'this machine'}: {error} "
-                "Start one with `ray start --head`, or leave --address out"
+                f"no Ray cluster can be used at {address or 'this machine'}: {told}; start one with `ray start --head` "
+                f"or leave the address out; one that asks for a token takes RAY_AUTH_MODE=token (`ray get-auth-token`)"
             ) from None
     try:
-        yield ray
+        # what Ray prints of its own, such as that a node was lost, is no answer of ours
+        with redirect_stdout(sys.stderr):
+            yield ray
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def told_of_loss(ray: ModuleType) -> Iterator[None]:
+    """What breaks in Ray while the body runs, such as a worker that is killed, becomes a UserError."""
+    try:
+        yield
+    except ray.exceptions.RayError as error:
+        raise UserError(
+            f"the Ray cluster broke off: {cause_of(error)}; if a node was short of memory, ask for less, then try again"
+        ) from None
+
+
+def cause_of(error: Exception) -> str:
+    """What a task broke off with, or why it was lost, in one line."""
+    cause = getattr(error, "cause", None) or error
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
 
 
 def _python_path() -> str:
@@ -91,7 +112,7 @@ def _check_answers(address: str) -> None:
     except (OSError, OverflowError) as error:
         raise UserError(
             f"no Ray cluster answers at {address}: {getattr(error, 'strerror', None) or error}; "
-            "start one with `ray start --head`, or leave --address out"
+            "start one with `ray start --head`, or leave the address out"
         ) from None
 
 

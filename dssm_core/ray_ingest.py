@@ -11,7 +11,7 @@ from typing import Any
 from dssm_core import shared_ingest
 from dssm_core.errors import UserError
 from dssm_core.exposure_counts import ExposureCounts
-from dssm_core.ray_cluster import connected
+from dssm_core.ray_cluster import connected, told_of_loss
 
 _MOST_SECONDS = 60.0
 
@@ -36,10 +36,11 @@ def _each(
         return
     sent = ray.put(shared)
     rows = _ray_data().from_items([{"number": number} for number in numbers], override_num_blocks=len(numbers))
-    for row in rows.map(partial(_carried_out, stage, sent)).iter_rows():
-        if row["error"]:
-            raise UserError(row["error"])
-        yield int(row["number"]), json.loads(row["answer"])
+    with told_of_loss(ray):
+        for row in rows.map(partial(_carried_out, stage, sent)).iter_rows():
+            if row["error"]:
+                raise UserError(row["error"])
+            yield int(row["number"]), json.loads(row["answer"])
 
 
 def _ray_data() -> ModuleType:

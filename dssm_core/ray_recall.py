@@ -1,4 +1,4 @@
-"""Recall by the workers of a Ray cluster: each holds the vectors once, mapped from its node's shared memory."""
+"""Recall by the workers of a Ray cluster: each maps the vectors in the memory of its node, and copies an IVF index."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,12 +6,16 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+import faiss
 import numpy as np
 
 from dssm_core.errors import UserError
-from dssm_core.ray_cluster import connected
+from dssm_core.ray_cluster import connected, told_of_loss
 from dssm_core.recommender import RecallLists, Recommender
 from dssm_core.retrieval import VectorRecommender
+
+_TRIES = 3
+"""How often a task is tried again whose worker or node was lost."""
 
 
 @contextmanager
@@ -31,7 +35,7 @@ class ClusterRecommender:
 
     def __init__(self, recommender: VectorRecommender, ray: ModuleType):
         self._recommender = recommender
-        self._each = partial(_call_all, ray, _workers(ray), _sent(ray, recommender))
+        self._each = partial(_call_all, ray, _task(ray), _sent(ray, recommender))
 
     def recall(self, users: np.ndarray, k: int) -> RecallLists:
         """The best `k` articles of each of `users`, as in `Recommender.recall`."""
@@ -42,17 +46,26 @@ class ClusterRecommender:
         return self._recommender.exact(users, articles, self._each)
 
 
-class _Worker:
-    """Holds what was sent to its node, whose arrays it maps and does not copy, and calls its methods."""
+_held: dict[Any, Any] = {}
+"""In a worker: what was sent to it, by its reference."""
 
-    _held = None
 
-    def call(self, sent: list, name: str, arguments: tuple) -> Any:
-        import ray
+def _call(sent: list, name: str, arguments: tuple) -> Any:
+    """In a worker: call a method of what was sent. In a list, so that Ray leaves the fetching to us, once a worker."""
+    import ray
 
-        # in a list, Ray leaves the fetching to the worker, which does it once
-        self._held = self._held or ray.get(sent[0])
-        return getattr(self._held, name)(*arguments)
+    (reference,) = sent
+    if reference not in _held:
+        _held[reference] = ray.get(reference)
+    return getattr(_held[reference], name)(*arguments)
+
+
+def _task(ray: ModuleType) -> Any:
+    """`_call` as a task that takes as many threads as this machine would: with others, sums are rounded otherwise."""
+    threads = faiss.omp_get_max_threads()
+    most = max(int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"])
+    environment = {"env_vars": {"OMP_NUM_THREADS": str(threads)}}
+    return ray.remote(num_cpus=max(1, min(threads, most)), max_retries=_TRIES, runtime_env=environment)(_call)
 
 
 def _sent(ray: ModuleType, recommender: VectorRecommender) -> Any:
@@ -62,14 +75,8 @@ def _sent(ray: ModuleType, recommender: VectorRecommender) -> Any:
         raise UserError("this index cannot be sent to workers: take exact or ivf by --index") from None
 
 
-def _workers(ray: ModuleType) -> list:
-    """One for each free processor; those of a node that is lost are made again on another."""
-    worker = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=-1)(_Worker)
-    return [worker.remote() for _ in range(max(1, int(ray.available_resources().get("CPU", 1))))]
-
-
-def _call_all(ray: ModuleType, workers: list, sent: Any, method: Any, *arguments: Any) -> Iterator[Any]:
+def _call_all(ray: ModuleType, task: Any, sent: Any, method: Any, *arguments: Any) -> Iterator[Any]:
     """`map` for the methods of what was sent."""
-    asked = list(zip(*arguments, strict=True))
-    pool = ray.util.ActorPool(workers)
-    return pool.map(lambda worker, block: worker.call.remote([sent], method.__name__, block), asked)
+    calls = [task.remote([sent], method.__name__, asked) for asked in zip(*arguments, strict=True)]
+    with told_of_loss(ray):
+        yield from map(ray.get, calls)

@@ -12,7 +12,7 @@ from types import ModuleType
 from dssm_core.errors import UserError
 from dssm_core.free_memory import in_words
 from dssm_core.processes import flag_stop, is_stopping
-from dssm_core.ray_cluster import connected
+from dssm_core.ray_cluster import cause_of, connected, told_of_loss
 from dssm_core.runs import ACTIVE, Run, cancel_run
 from dssm_core.sweeps import Engine, Sweep, carried_on
 from dssm_core.workspace import Workspace
@@ -39,14 +39,19 @@ def carry_out(sweep: Sweep, stop: threading.Event) -> None:
             sweep.note_start(place)
             resources = {"num_cpus": engine.cpus, "num_gpus": engine.gpus, "memory": int(planned["bytes"])}
             tasks[carry.options(**resources).remote(str(sweep.workspace.home), sweep.id, place)] = place
-        _wait(ray, sweep, tasks, stop)
+        with told_of_loss(ray):
+            _wait(ray, sweep, tasks, stop)
 
 
 def _wait(ray: ModuleType, sweep: Sweep, tasks: dict, stop: threading.Event) -> None:
-    """Wait for the tasks; once told to stop, as long as they may need to stop their runs."""
-    left, end = list(tasks), float("inf")
+    """Wait for the tasks; once told to stop, as long as they may need to stop their runs.
+
+    Then a UserError for the first of them that broke off.
+    """
+    left, end, broken = list(tasks), float("inf"), ""
     while left and time.monotonic() < end:
-        if stop.is_set() and end == float("inf"):
+        if end == float("inf") and (stop.is_set() or is_stopping(sweep.folder)):
+            stop.set()
             flag_stop(sweep.folder)
             end = time.monotonic() + _GRACE_SECONDS
         done, left = ray.wait(left, timeout=_POLL_SECONDS)
@@ -54,13 +59,9 @@ def _wait(ray: ModuleType, sweep: Sweep, tasks: dict, stop: threading.Event) -> 
             try:
                 ray.get(task)
             except ray.exceptions.RayError as error:
-                raise UserError(f"run {tasks[task] + 1} could not be carried out: {_cause(error)}") from None
-
-
-def _cause(error: Exception) -> str:
-    """What a task broke off with, or why it was lost, in one line."""
-    cause = getattr(error, "cause", None) or error
-    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
+                broken = broken or f"run {tasks[task] + 1} could not be carried out: {cause_of(error)}"
+    if broken and not stop.is_set():
+        raise UserError(broken)
 
 
 def _check_room(ray: ModuleType, engine: Engine, planned: list[dict]) -> None:

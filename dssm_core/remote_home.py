@@ -29,8 +29,11 @@ _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,119}")
 
 
 def is_url(home: str) -> bool:
-    """Whether a home is a URL that is no folder of this machine."""
-    return "://" in home and not home.startswith(_FOLDER)
+    """Whether a home is a URL that is no folder of this machine; a UserError for one that is neither."""
+    scheme, separator, rest = home.partition("://")
+    if separator and (not scheme or (scheme == "file" and not rest.startswith("/"))):
+        raise UserError(f"bad home {home!r}: expected a folder, file:///mnt/lab, or a URL such as s3://bucket/lab")
+    return bool(separator) and scheme != "file"
 
 
 def as_folder(home: str) -> Path:
@@ -82,11 +85,11 @@ class RemoteHome:
 
     def manifest(self, kind: str, name: str) -> dict:
         """The manifest of a dataset or a run at the URL; Damaged where it is not as it was written."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / MANIFEST
-            with self._asked():
-                self._files.get_file(self._place(kind, name, MANIFEST), str(path))
-            return read_sealed(path)
+        with tempfile.TemporaryDirectory() as made:
+            folder = Path(made) / kind / name
+            folder.mkdir(parents=True)
+            self._bring(kind, name, MANIFEST, folder)
+            return read_sealed(folder / MANIFEST)
 
     def fetch(self, kind: str, name: str) -> None:
         """Bring a dataset or a run here, unless it is; Damaged where its files are not what its manifest says."""
@@ -125,7 +128,10 @@ class RemoteHome:
 
     def _bring(self, kind: str, name: str, file: str, folder: Path) -> None:
         with self._asked():
-            self._files.get_file(self._place(kind, name, file), str(folder / file))
+            try:
+                self._files.get_file(self._place(kind, name, file), str(folder / file))
+            except FileNotFoundError:
+                raise damaged(self.mirror / kind / name / file, f"is not at {self.shown}") from None
 
     def _place(self, *names: str) -> str:
         return "/".join((self._root, *names))

@@ -398,7 +398,7 @@ def _remove_half_written(folder: Path) -> None:
 
 
 def cancel_run(run: Run, wait: bool = True) -> None:
-    """Stop a queued or running run: a flag, SIGTERM to its process group, then SIGKILL. Others stay as they are.
+    """Stop a queued or running run: a flag, SIGTERM, then SIGKILL to its process group. Others stay as they are.
 
     Without `wait` it returns once the run was told, and the rest is seen to while this process lives.
     """

@@ -64,7 +64,9 @@ class Workspace:
             with suppress(Damaged):
                 check_whole(folder)
                 found.append({**read_manifest(folder), "id": folder.name, "bundled": self.is_bundled(folder)})
-        newest_first = sorted([*found, *self._elsewhere()], key=lambda one: one["id"], reverse=True)
+        elsewhere = self._at_url().items()
+        found += [{**told, "id": name, "bundled": False} for name, told in elsewhere if not isinstance(told, Damaged)]
+        newest_first = sorted(found, key=lambda one: one["id"], reverse=True)
         return sorted(newest_first, key=lambda one: one["bundled"])
 
     def damaged_datasets(self) -> dict[str, str]:
@@ -75,7 +77,7 @@ class Workspace:
                 check_whole(folder)
             except Damaged as error:
                 found[folder.name] = str(error)
-        return found
+        return found | {name: str(told) for name, told in self._at_url().items() if isinstance(told, Damaged)}
 
     def dataset_folder(self, dataset_id: str) -> Path:
         """The folder of a dataset; a UserError names an id that is not there and lists those that are."""
@@ -108,8 +110,13 @@ class Workspace:
         return self._published("runs", run_id)
 
     def run_folders(self) -> list[Path]:
-        """Folders of all runs, newest first; bundled ones last. Those at a URL are fetched first."""
-        self._fetch("runs", self._remote_names("runs"))
+        """Folders of all runs, newest first; bundled ones last.
+
+        Those at a URL are fetched first; one that is damaged there is left out, and told where it is asked for.
+        """
+        for name in self._remote_names("runs"):
+            with suppress(Damaged):
+                self._fetch("runs", [name])
         return [folder for root in self._roots for folder in _folders(root / "runs") if _is_run(folder)]
 
     def sweep_folders(self) -> list[Path]:
@@ -141,11 +148,16 @@ class Workspace:
         if self.remote:
             self.remote.publish(kind, name)
 
-    def _elsewhere(self) -> list[dict]:
-        """The manifests of the datasets at the URL that are not here."""
+    def _at_url(self) -> dict[str, dict | Damaged]:
+        """The manifests of the datasets at the URL that are not here, or what is wrong with them."""
         here = {folder.name for folder in self._dataset_folders()}
-        names = [name for name in self._remote_names("datasets") if name not in here]
-        return [{**self.remote.manifest("datasets", name), "id": name, "bundled": False} for name in names]
+        found: dict[str, dict | Damaged] = {}
+        for name in set(self._remote_names("datasets")) - here:
+            try:
+                found[name] = self.remote.manifest("datasets", name)
+            except Damaged as error:
+                found[name] = error
+        return found
 
     def _remote_names(self, kind: str) -> list[str]:
         return self.remote.names(kind) if self.remote and kind != "sweeps" else []

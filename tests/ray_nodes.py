@@ -30,7 +30,7 @@ def two_nodes() -> Iterator:
 
 
 def lose(cluster, node) -> None:
-    """Kill a node with all that was started on it, as a power failure does, and add a new one in its place."""
+    """Kill a node with all that was started on it, as a power failure does."""
     raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
     lost = [raylet, *raylet.children(recursive=True)]
     for process in lost:

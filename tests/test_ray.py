@@ -13,16 +13,19 @@ import pytest
 
 from dssm_core import ray_cluster
 from dssm_core.answers import evaluate_run, recall_everybody
-from dssm_core.config import with_settings
+from dssm_core.config import IndexConfig, with_settings
 from dssm_core.errors import UserError
+from dssm_core.indexes import INDEXES
+from dssm_core.processes import process_number
 from dssm_core.ray_recall import shared_out
+from dssm_core.retrieval import VectorRecommender
 from dssm_core.runs import open_run
 from dssm_core.sweeps import Engine, cancel_sweep, start_sweep
 from dssm_core.workspace import Workspace
 from tests.conftest import QUICK
 from tests.datasets import save_dataset
 from tests.ray_nodes import lose, two_nodes
-from tests.real_runs import log, lost_epochs, measured, wait, wait_for_event, wait_until_gone
+from tests.real_runs import log, lost_epochs, measured, session, wait, wait_for_event, wait_until_gone
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = [setting for setting in QUICK if not setting.startswith("train.epochs")]
@@ -45,6 +48,11 @@ def swept(workspace, presets, seeds, positives, engine):
     return start_sweep(workspace, "tasty", presets, seeds, settings=SETTINGS, positives=positives, engine=engine)
 
 
+def unit_rows(rng, n, dim=8):
+    rows = rng.standard_normal((n, dim)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
 def stored(run):
     """All that a finished run holds but its ids, its times and what it was told on the way."""
     arrays = {name: dict(np.load(run.folder / f"{name}.npz")) for name in ("users", "articles", "weights")}
@@ -62,7 +70,7 @@ def assert_same(one, other):
 
 
 def test_a_sweep_on_ray_is_that_of_one_machine_even_where_a_node_is_lost(workspace, cluster):
-    seeds, positives = 2, 250_000
+    seeds, positives = 2, 150_000
     here = swept(workspace, ["in_batch"], seeds, positives, Engine())
     wait(here, "finished")
     there = swept(workspace, ["in_batch"], seeds, positives, Engine(kind="ray", address=cluster.address))
@@ -96,13 +104,15 @@ def _resumed(run):
     return sum(event["type"] == "stage" and event["stage"] == "load" for event in run.events()) > 1
 
 
-def test_a_cancelled_sweep_leaves_nothing_at_work_on_the_cluster(workspace, cluster):
-    sweep = swept(workspace, ["in_batch"], 3, 3_000_000, Engine(kind="ray", address=cluster.address))
+def test_a_cancelled_sweep_leaves_nothing_at_work_on_a_cluster_of_its_own(workspace):
+    sweep = swept(workspace, ["in_batch"], 3, 3_000_000, Engine(kind="ray"))
     run_ids = [plan["run"] for plan in _started(sweep, 2)]
     for run_id in run_ids:
         wait_for_event(open_run(workspace, run_id), "train")
+    number = process_number(sweep.folder)
     cancel_sweep(sweep)
-    assert sweep.state().state == "cancelled"
+    assert sweep.state().state == json.loads((sweep.folder / "status.json").read_text())["state"] == "cancelled"
+    assert session(number) == []
     for run in sweep.runs():
         wait_until_gone(run.folder)
         assert run.state().state == "cancelled"
@@ -123,6 +133,27 @@ def test_a_run_evaluated_by_workers_has_the_very_metrics_of_one_machine(trained,
     assert there.metrics == here.metrics and there.segments == here.segments
     pd.testing.assert_frame_equal(there.recall(), here.recall())
     pd.testing.assert_frame_equal(there.held_out, here.held_out)
+
+
+def test_ranks_among_articles_of_equal_vectors_are_those_of_one_machine(cluster, rng):
+    vectors = np.tile(unit_rows(rng, 1_000), (20, 1))[rng.permutation(20_000)]
+    index = INDEXES["exact"](vectors, IndexConfig())
+    pool = np.arange(1, 20_001, dtype=np.int32)
+    here = VectorRecommender(unit_rows(rng, 801), pool, vectors, index, None, 20_001)
+    users, articles = np.repeat(np.arange(1, 801, dtype=np.int32), 3), rng.choice(pool, 2_400)
+    with shared_out(here, cluster.address) as there:
+        for one, other in zip(here.exact(users, articles), there.exact(users, articles), strict=True):
+            assert np.array_equal(one, other)
+
+
+def test_what_breaks_in_a_worker_is_told_in_a_sentence(cluster, rng):
+    users, pool, vectors = unit_rows(rng, 3), np.arange(1, 51, dtype=np.int32), unit_rows(rng, 50)
+    here = VectorRecommender(users, pool, vectors, INDEXES["exact"](vectors, IndexConfig()), None, 51)
+    with (
+        shared_out(here, cluster.address) as there,
+        pytest.raises(UserError, match="Ray cluster broke off: index 7 is"),
+    ):
+        there.recall(np.array([7], np.int32), 5)
 
 
 def test_the_lists_of_everybody_are_the_same_by_workers(trained, cluster, tmp_path):

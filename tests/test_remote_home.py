@@ -179,3 +179,32 @@ def test_a_workspace_in_a_folder_needs_no_fsspec():
     script = "import sys; from dssm_core.workspace import Workspace; Workspace('x'); print('fsspec' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_one_that_is_damaged_at_the_url_leaves_the_others_to_be_listed(machine, url, tasteful_dataset, capsys):
+    here, there = machine("here"), machine("there")
+    save_dataset(here, "tasty", tasteful_dataset)
+    files, _ = files_at(url)
+    for kind in ("datasets", "runs"):
+        files.makedirs(f"{here.remote._place(kind, 'bad')}", exist_ok=True)
+        files.pipe_file(here.remote._place(kind, "bad", "manifest.json"), b"{")
+    assert [one["id"] for one in there.datasets()] == ["tasty"]
+    assert "dataset bad is damaged: manifest.json" in there.damaged_datasets()["bad"]
+    assert there.run_folders() == []
+    with pytest.raises(Damaged, match="run bad is damaged"):
+        there.run_folder("bad")
+
+
+def test_a_file_that_is_gone_at_the_url_is_named(machine, url, tasteful_dataset):
+    here, there = machine("here"), machine("there")
+    save_dataset(here, "tasty", tasteful_dataset)
+    files, _ = files_at(url)
+    files.rm_file(here.remote._place("datasets", "tasty", "users.parquet"))
+    with pytest.raises(Damaged, match=r"dataset tasty is damaged: users\.parquet is not at "):
+        load_dataset(there, "tasty")
+
+
+@pytest.mark.parametrize("home", ["file://", "file://etc/x", "://x"])
+def test_a_home_that_is_neither_folder_nor_url_is_refused(home):
+    with pytest.raises(UserError, match="bad home"):
+        Workspace(home)
