@@ -9,7 +9,7 @@ run: .venv/.installed
 	.venv/bin/streamlit run app.py --server.port $(PORT)
 
 test: .venv/.installed-dev lint
-	$(PYTHON_IN) -m pytest -n 2 --dist loadfile
+	$(PYTHON_IN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/.installed-dev
 	.venv/bin/ruff check .

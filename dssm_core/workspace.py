@@ -230,7 +230,9 @@ def load_dataset(workspace: Workspace, dataset_id: str) -> Dataset:
     users, articles = (_profiles(folder, name) for name in ("users.parquet", "articles.parquet"))
     parts = sorted(filter(_PART.fullmatch, manifest["files"])) or [EXPOSURES]
     tables = [_exposure_part(folder, name) for name in parts]
-    return Dataset(dataset_id, *facts, _exposures(pa.concat_tables(tables).to_pandas()), users, articles, report)
+    # tables that do not fit each other are damage too
+    with checked(folder, parts[0]):
+        return Dataset(dataset_id, *facts, _exposures(pa.concat_tables(tables).to_pandas()), users, articles, report)
 
 
 def _exposure_part(folder: Path, name: str) -> pa.Table:
