@@ -148,14 +148,9 @@ def _lists_written(path: Path) -> Iterator[pq.ParquetWriter]:
 
 
 def _with_ids(lists: RecallLists, ids: dict[str, pa.Array]) -> pa.Table:
-    rows, places = np.nonzero(lists.articles)
-    columns = [
-        ids["user"].take(pa.array(lists.users[rows])),
-        (places + 1).astype(np.int32),
-        ids["article"].take(pa.array(lists.articles[rows, places])),
-        lists.scores[rows, places],
-    ]
-    return pa.Table.from_arrays([pa.array(column) for column in columns], schema=_EVERYBODY)
+    places = {name: pa.array(values) for name, values in lists.places().items()}
+    named = {"user_id": ids["user"].take(places["user"]), "article_id": ids["article"].take(places["article"])}
+    return pa.table({**places, **named}).select(_EVERYBODY.names).cast(_EVERYBODY)
 
 
 def _rank(click) -> int | None:

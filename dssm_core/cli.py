@@ -259,7 +259,7 @@ def _datasets(workspace: Workspace, options: argparse.Namespace) -> dict:
 
 def _publish(workspace: Workspace, options: argparse.Namespace) -> dict:
     if not workspace.remote:
-        raise UserError(f"the workspace {workspace.place} is at no URL: there is nowhere to publish to")
+        raise UserError(f"the workspace {workspace.shown} is at no URL: there is nowhere to publish to")
     datasets = [manifest["id"] for manifest in workspace.datasets()]
     kind, folder = ("datasets", workspace.dataset_folder) if options.id in datasets else ("runs", workspace.run_folder)
     if workspace.is_bundled(folder(options.id)):

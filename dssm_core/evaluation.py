@@ -45,12 +45,10 @@ class Evaluation:
 
     def recall(self) -> pd.DataFrame:
         """The filled places of the lists: user, rank (from 1), article int32, score float32, hit bool."""
-        rows, places = np.nonzero(self.lists.articles)
-        users, articles = self.lists.users[rows], self.lists.articles[rows, places]
-        columns = {"user": users, "rank": (places + 1).astype(np.int32), "article": articles}
+        places = self.lists.places()
         hits = self.held_out.loc[self.held_out["reason"] == HIT, ["user", "article"]]
-        hit = pd.MultiIndex.from_arrays([users, articles]).isin(pd.MultiIndex.from_frame(hits))
-        return pd.DataFrame({**columns, "score": self.lists.scores[rows, places], "hit": hit})
+        hit = pd.MultiIndex.from_arrays([places["user"], places["article"]]).isin(pd.MultiIndex.from_frame(hits))
+        return pd.DataFrame({**places, "hit": hit})
 
 
 def held_out_clicks(dataset: Dataset, split: Split, config: Config) -> pd.DataFrame:

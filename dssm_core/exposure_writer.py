@@ -19,10 +19,9 @@ _UNLIKE = ("article", "time", "click")
 
 
 class ExposureWriter:
-    """Writes exposures, piece by piece, and counts them and their clicks."""
+    """Writes exposures, piece by piece."""
 
     def __init__(self, path: Path):
-        self.rows = self.clicks = 0
         self._path = path
         self._writer: pa.parquet.ParquetWriter | None = None
 
@@ -32,8 +31,6 @@ class ExposureWriter:
         table = pa.table({name: values for name, values in main.items() if values is not None} | exposures.extra)
         self._writer = self._writer or self._opened(table.schema)
         self._writer.write_table(table)
-        self.rows += len(exposures)
-        self.clicks += int(exposures.click.sum())
 
     def _opened(self, schema: pa.Schema) -> pa.parquet.ParquetWriter:
         repeating = [name for name in schema.names if name not in _UNLIKE]

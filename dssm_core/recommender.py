@@ -25,6 +25,16 @@ class RecallLists:
         if self.articles.shape != self.scores.shape or self.articles.ndim != 2 or len(self.articles) != n:
             raise ValueError(f"recall lists of {n} users need articles and scores of shape ({n}, K)")
 
+    def places(self) -> dict[str, np.ndarray]:
+        """The filled places of the lists, (m,) each: user, rank (from 1) and article int32, score float32."""
+        rows, places = np.nonzero(self.articles)
+        return {
+            "user": self.users[rows],
+            "rank": (places + 1).astype(np.int32),
+            "article": self.articles[rows, places],
+            "score": self.scores[rows, places],
+        }
+
 
 class Recommender(Protocol):
     """Ranks the candidate pool for a user, without what they have seen (when the run's config says so)."""

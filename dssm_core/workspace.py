@@ -57,6 +57,11 @@ class Workspace:
         self.place = place if self.remote else str(self.home)
         self._roots = [self.home, *([bundled] if bundled else [])]
 
+    @property
+    def shown(self) -> str:
+        """Where it is, in words for people: a URL without the credentials in it."""
+        return self.remote.shown if self.remote else str(self.home)
+
     def datasets(self) -> list[dict]:
         """The manifest of every whole dataset, newest first; bundled ones last and marked `bundled`."""
         found = []
@@ -181,7 +186,7 @@ class Workspace:
         for root in self._roots:
             if wanted in (folder.name for folder in _folders(root / kind)):
                 return root / kind / wanted
-        raise UserError(f"unknown {kind[:-1]} {wanted!r}: it is not among the {kind} of {self.place}")
+        raise UserError(f"unknown {kind[:-1]} {wanted!r}: it is not among the {kind} of {self.shown}")
 
     def _delete(self, kind: str, wanted: str) -> None:
         folder = self._find(kind, wanted)

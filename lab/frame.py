@@ -78,8 +78,7 @@ def start(title: str) -> Workspace:
         for page, label, icon in _PAGES:
             st.page_link(page, label=label, icon=icon)
         st.space("small")
-        kept = workspace.remote.shown if workspace.remote else str(workspace.home)
-        st.caption(f"Your datasets and runs are kept in {words.as_markdown(kept)}")
+        st.caption(f"Your datasets and runs are kept in {words.as_markdown(workspace.shown)}")
     return workspace
 
 

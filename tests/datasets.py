@@ -22,4 +22,5 @@ def write_dataset(folder: Path, dataset: Dataset) -> None:
         writer.write(dataset.exposures)
     profiles = (pa.Table.from_pandas(table, preserve_index=False) for table in (dataset.users, dataset.articles))
     facts = {"name": dataset.name, "format": dataset.format, "timezone": dataset.timezone}
-    finish_dataset(folder, *profiles, dataset.report, **facts, exposures=writer.rows, clicks=writer.clicks)
+    counts = {"exposures": len(dataset.exposures), "clicks": int(dataset.exposures.click.sum())}
+    finish_dataset(folder, *profiles, dataset.report, **facts, **counts)
