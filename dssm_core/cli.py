@@ -29,7 +29,7 @@ _FEW_USERS = 30
 
 def main(arguments: list[str]) -> int:
     """Carry out one command. Exit 0 on success, 2 for a mistake of its user, told in one sentence on stderr."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         result = options.command(Workspace(options.home), options)
     except UserError as error:
@@ -46,12 +46,13 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """What reads a command line: `parser().parse_args(arguments)` has the options, and in `command` what does it."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--home", metavar="DIR", help="the workspace, or its URL; default $DSSM_HOME, else ./workspace")
     common.add_argument("--json", action="store_true", help="print exactly one JSON object")
-    parser = argparse.ArgumentParser(prog="python -m dssm_core", description="A recall lab for news recommendation.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    reads = argparse.ArgumentParser(prog="python -m dssm_core", description="A recall lab for news recommendation.")
+    commands = reads.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, command: Callable, human: Callable[[dict], str], text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text, parents=[common])
@@ -61,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_data_commands(add)
     _add_train_commands(add)
     _add_result_commands(add)
-    return parser
+    return reads
 
 
 def _add_data_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -289,17 +290,22 @@ def _presets(workspace: Workspace, options: argparse.Namespace) -> dict:
 def _train(workspace: Workspace, options: argparse.Namespace) -> dict:
     from dssm_core.readiness import check
 
-    config = find_preset(options.preset).config if options.preset else Config()
-    if options.config:
-        config = unflatten({**flatten(config), **_read_config(options.config)})
-    seed = [f"seed={options.seed}"] if options.seed is not None else []
-    config = with_settings(config, [*options.set, *seed])
+    config = asked_config(options)
     check(workspace, load_dataset(workspace, options.dataset), config)
     run = start_run(workspace, options.dataset, config, options.name, options.preset)
     if options.detach:
         return {"run": run.id, "state": "queued"}
     _follow(run, options.json)
     return {"run": run.id, **run.metrics()}
+
+
+def asked_config(options: argparse.Namespace) -> Config:
+    """The config that the options of `train` say: a preset's, with the file's keys over it, then what is set."""
+    config = find_preset(options.preset).config if options.preset else Config()
+    if options.config:
+        config = unflatten({**flatten(config), **_read_config(options.config)})
+    seed = [f"seed={options.seed}"] if options.seed is not None else []
+    return with_settings(config, [*options.set, *seed])
 
 
 def _read_config(path: Path) -> dict:

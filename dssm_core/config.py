@@ -390,6 +390,18 @@ def differences(one: Config, other: Config) -> dict[str, tuple[Any, Any]]:
     return {key: (left[key], right[key]) for key in left if left[key] != right[key]}
 
 
+def settings_between(one: Config, other: Config) -> list[str]:
+    """The `key=value` texts with which `with_settings` makes of one config the other."""
+    return [f"{key}={as_text(key, now)}" for key, (_, now) in differences(one, other).items()]
+
+
+def as_text(key: str, value: Any) -> str:
+    """A value as it is typed after `key=`, which reads back as the same."""
+    if isinstance(value, str) and value == value.strip() and _value(key, value) == value:
+        return value
+    return "none" if value is None else json.dumps(value, ensure_ascii=False)
+
+
 def _value(key: str, text: str) -> Any:
     if text in ("none", "null"):
         return None

@@ -107,6 +107,16 @@ def complain(error: UserError) -> None:
     st.error(words.as_markdown(str(error)), icon=":material/error:")
 
 
+def command(text: str, key: str) -> None:
+    """Offer the shell line that does what stands beside it (see `dssm_core.commands`), to be copied.
+
+    `key`: no two alike on a page, and another one for another thing, so that it does not stay open on the next.
+    """
+    with st.popover("Command line", icon=":material/terminal:", key=f"command {key}"):
+        st.caption("The same from a shell, in the folder of the lab and its Python environment:")
+        st.code(text, language="bash", wrap_lines=True)
+
+
 def start_button(label: str, disabled: bool = False) -> bool:
     """A button that starts something under the id of `next_id`, and whether it was pressed.
 
