@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
 from lab import words
+from lab.language import t
 
 PROXY = "DSSM_PROXY_AUTHENTICATES"
 """The environment variable by which an operator states, with 1, that a proxy lets nobody through without a login."""
@@ -55,12 +56,12 @@ def let_in() -> None:
     if not _secrets("auth"):
         return
     if not st.user.is_logged_in:
-        st.title("Recall lab")
-        st.button("Log in", type="primary", icon=":material/login:", on_click=st.login)
+        st.title(t("Recall lab"))
+        st.button(t("Log in"), type="primary", icon=":material/login:", on_click=st.login)
         st.stop()
     if not is_listed(st.user.to_dict(), _listed_emails()):
-        st.error("This account may not see the lab: ask who runs it to list your e-mail.", icon=":material/lock:")
-        st.button("Log out", icon=":material/logout:", on_click=st.logout)
+        st.error(t("This account may not see the lab: ask who runs it to list your e-mail."), icon=":material/lock:")
+        st.button(t("Log out"), icon=":material/logout:", on_click=st.logout)
         st.stop()
 
 

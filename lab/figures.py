@@ -3,7 +3,7 @@
 Log text that reaches a label or a hover is escaped first, since Plotly reads tags there.
 """
 
-import textwrap
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -16,6 +16,8 @@ from lab import palette, words
 
 _TITLE_WIDTH = 46
 """Letters a title line: what fits a phone's screen and half a laptop's."""
+_WIDE = r"[\u2e80-\uffef]"
+"""A Chinese character or mark."""
 _TITLE_LINE = 20
 _PARTS = {"left out": palette.GREY, "train": palette.BLUE, "validation": palette.CYAN, "test": palette.ORANGE}
 _INTERVAL = "95 % interval"
@@ -490,7 +492,7 @@ def _over_epochs(figure: go.Figure, epochs: pd.DataFrame, title: str, legend: bo
 
 def finished(figure: go.Figure, title: str, legend: bool = False, height: int = 340, grid: str = "y") -> go.Figure:
     """What every figure ends with: its title, wrapped, a legend below if wanted, and margins that fit a phone too."""
-    lines = textwrap.wrap(title, _TITLE_WIDTH)
+    lines = _wrapped(title)
     height += _TITLE_LINE * (len(lines) - 1) + (34 if legend else 0)
     figure.update_layout(
         title={
@@ -522,3 +524,16 @@ def finished(figure: go.Figure, title: str, legend: bool = False, height: int = 
     figure.update_xaxes(showgrid="x" in grid, automargin=True, zeroline=False)
     figure.update_yaxes(showgrid="y" in grid, automargin=True, zeroline=False)
     return figure
+
+
+def _wrapped(title: str) -> list[str]:
+    """The lines of a title. A Chinese character is as wide as two letters, and a line may end behind it."""
+    lines, room = [""], _TITLE_WIDTH
+    for piece in re.findall(rf"{_WIDE}|\s*[^\s\u2e80-\uffef]+\s*|\s+", title):
+        width = sum(1 + bool(re.match(_WIDE, letter)) for letter in piece.rstrip())
+        if width > room and lines[-1]:
+            lines.append("")
+            room = _TITLE_WIDTH
+        lines[-1] += piece if lines[-1] else piece.lstrip()
+        room -= width + len(piece) - len(piece.rstrip())
+    return [line.rstrip() for line in lines]

@@ -12,7 +12,8 @@ import streamlit as st
 from dssm_core.errors import UserError
 from dssm_core.runs import Run
 from dssm_core.workspace import Workspace, new_id
-from lab import access, loading, tables, words
+from lab import access, language, loading, tables, words
+from lab.language import t, told
 
 _ASSETS = Path(__file__).parent.parent / "assets"
 _PAGES = (
@@ -27,58 +28,75 @@ _PAGES = (
 )
 
 _HIT_COLOUR = "background-color: rgba(31, 158, 119, 0.2)"
-_COLUMNS = {
-    "hit": st.column_config.TextColumn(
-        "hit", width=45, alignment="center", help="✓: a held-out click that is in the recall list"
-    ),
-    "rank": st.column_config.NumberColumn(
-        "rank", width=60, format="localized", help="Place in the recall list; past its end, the exact rank in the pool"
-    ),
-    "cosine": st.column_config.NumberColumn(
-        "cosine", format="%.3f", width=70, help="Cosine of the user's and the article's vector"
-    ),
-    "score": st.column_config.NumberColumn("score", width=80, format="%.4g", help="What this baseline sorts by"),
-    "title": st.column_config.TextColumn("title", width=330, help="The article's title, or its id where it has none"),
-    "category": st.column_config.TextColumn("category", width=80),
-    "article": st.column_config.TextColumn("article", width=100, help="The article's id"),
-    "train clicks": st.column_config.NumberColumn(
-        "train clicks", width=90, format="localized", help="How often the article was clicked in train"
-    ),
-    "as negative": st.column_config.NumberColumn(
-        "as negative", width=90, format="localized", help="How often training took it as a negative for this user"
-    ),
-    "moved": st.column_config.NumberColumn(
-        "moved", width=80, format="%+d", help="By how many ranks: above 0, the second run ranks it higher"
-    ),
-    "time": st.column_config.TextColumn("time", width=130),
-    "reason": st.column_config.TextColumn("reason", width=110, help="The first of the reasons that holds of the click"),
-    "why": st.column_config.TextColumn(
-        "why", width=330, help="What the reason means; of an outranked click, both scores"
-    ),
-    **{
-        name: st.column_config.NumberColumn(
-            name,
-            width=80,
-            format="%.0f" if name == "age (h)" else "%.1f",
-            help="How old the article was at that time; below 0: it was created later",
-        )
-        for name in tables.AGES
-    },
-}
+
+
+def _columns() -> dict[str, object]:
+    """How the columns that all pages share are shown, by the name that tables have for them."""
+    column = st.column_config
+    return {
+        "hit": column.TextColumn(
+            t("hit"), width=45, alignment="center", help=t("✓: a held-out click that is in the recall list")
+        ),
+        "rank": column.NumberColumn(
+            t("rank"),
+            width=60,
+            format="localized",
+            help=t("Place in the recall list; past its end, the exact rank in the pool"),
+        ),
+        "cosine": column.NumberColumn(
+            t("cosine"), format="%.3f", width=70, help=t("Cosine of the user's and the article's vector")
+        ),
+        "score": column.NumberColumn(t("score"), width=80, format="%.4g", help=t("What this baseline sorts by")),
+        "title": column.TextColumn(t("title"), width=330, help=t("The article's title, or its id where it has none")),
+        "category": column.TextColumn(t("category"), width=80),
+        "article": column.TextColumn(t("article"), width=100, help=t("The article's id")),
+        "train clicks": column.NumberColumn(
+            t("train clicks"), width=90, format="localized", help=t("How often the article was clicked in train")
+        ),
+        "as negative": column.NumberColumn(
+            t("as negative"),
+            width=90,
+            format="localized",
+            help=t("How often training took it as a negative for this user"),
+        ),
+        "moved": column.NumberColumn(
+            t("moved"), width=80, format="%+d", help=t("By how many ranks: above 0, the second run ranks it higher")
+        ),
+        "time": column.TextColumn(t("time"), width=130),
+        "reason": column.TextColumn(t("reason"), width=110, help=t("The first of the reasons that holds of the click")),
+        "why": column.TextColumn(
+            t("why"), width=330, help=t("What the reason means; of an outranked click, both scores")
+        ),
+        **{
+            name: column.NumberColumn(
+                t(name),
+                width=80,
+                format="%.0f" if name == "age (h)" else "%.1f",
+                help=t("How old the article was at that time; below 0: it was created later"),
+            )
+            for name in tables.AGES
+        },
+    }
 
 
 def start(title: str) -> Workspace:
-    """Set the page up (tab title, wordmark, menu) and return the workspace it reads; stops whoever may not see it."""
-    st.set_page_config(f"{title} · recall lab", str(_ASSETS / "favicon.svg"), layout="wide")
+    """Set the page up (tab title, wordmark, menu, language) and return the workspace it reads.
+
+    Stops whoever may not see it. `title`: of the page, in English.
+    """
+    language.settle()
+    st.set_page_config(f"{t(title)} · recall lab", str(_ASSETS / "favicon.svg"), layout="wide")
     st.logo(str(_ASSETS / "logo.svg"), size="large", icon_image=str(_ASSETS / "favicon.svg"))
     access.let_in()
     with plain_errors():
         workspace = Workspace()
     with st.sidebar:
         for page, label, icon in _PAGES:
-            st.page_link(page, label=label, icon=icon)
+            st.page_link(page, label=t(label), icon=icon)
         st.space("small")
-        st.caption(f"Your datasets and runs are kept in {words.as_markdown(workspace.shown)}")
+        language.switch()
+        kept = words.as_markdown(workspace.shown)
+        st.caption(t("Your datasets and runs are kept in {folder}", folder=kept))
     return workspace
 
 
@@ -104,7 +122,7 @@ def plain_errors() -> Iterator[None]:
 
 def complain(error: UserError) -> None:
     """Show a user's mistake as its one sentence; the page goes on, with what was typed kept."""
-    st.error(words.as_markdown(str(error)), icon=":material/error:")
+    st.error(words.as_markdown(told(str(error))), icon=":material/error:")
 
 
 def command(text: str, key: str) -> None:
@@ -118,13 +136,13 @@ def command(text: str, key: str) -> None:
 
 
 def start_button(label: str, disabled: bool = False) -> bool:
-    """A button that starts something under the id of `next_id`, and whether it was pressed.
+    """A button that starts something under the id of `next_id`, and whether it was pressed; `label` is in English.
 
     It is another button once that id is used up, so that the second press of a double click comes to nothing: it is
     either one of a button that is gone, or a start under the same id.
     """
     return st.button(
-        label, key=f"{label} {next_id(label)}", type="primary", icon=":material/play_arrow:", disabled=disabled
+        t(label), key=f"{label} {next_id(label)}", type="primary", icon=":material/play_arrow:", disabled=disabled
     )
 
 
@@ -165,7 +183,7 @@ def table(
     if "hit" in rows:
         ticked = rows.assign(hit=np.where(rows["hit"], "✓", ""))
         rows = ticked.style.apply(_mark_hit, axis=1)
-    settings = {"hide_index": True, "height": height, "placeholder": "–", "column_config": _COLUMNS | columns}
+    settings = {"hide_index": True, "height": height, "placeholder": "–", "column_config": _columns() | columns}
     if choose is None:
         st.dataframe(rows, key=key, **settings)
         return
@@ -195,7 +213,7 @@ def _mark_hit(row: pd.Series) -> list[str]:
 def state_badge(run: Run) -> None:
     """A run's state as a coloured badge."""
     text, colour, icon = words.STATES[run.state().state]
-    st.badge(text, icon=icon, color=colour)
+    st.badge(t(text), icon=icon, color=colour)
 
 
 def empty(message: str, *links: tuple[str, str, str]) -> None:

@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 
 from lab import palette
 from lab.figures import finished
+from lab.language import t
 
 _FAMILIES = {"ivf": (palette.BLUE, "circle"), "annoy trees=10": (palette.ORANGE, "square")}
 _FAMILIES |= {"annoy trees=50": (palette.PURPLE, "diamond")}
@@ -36,8 +37,11 @@ def recall_by_speed(table: pd.DataFrame, k: int) -> go.Figure:
             line={"color": colour, "width": 2},
             marker={"symbol": symbol, "size": 9},
             customdata=rows[["setting", "share_of_exact"]],
-            hovertemplate=f"%{{customdata[0]}}<br>recall@{k} %{{y:.2%}}, %{{x:,.0f}} queries/s<br>"
-            "%{customdata[1]:.1%} of the exact list<extra></extra>",
+            hovertemplate="%{customdata[0]}<br>"
+            + t("{recall}, {speed} queries/s", recall=f"recall@{k} %{{y:.2%}}", speed="%{x:,.0f}")
+            + "<br>"
+            + t("{share} of the exact list", share="%{customdata[1]:.1%}")
+            + "<extra></extra>",
         )
     figure.add_scatter(
         x=[exact["queries_per_second"]],
@@ -45,11 +49,13 @@ def recall_by_speed(table: pd.DataFrame, k: int) -> go.Figure:
         name="exact",
         mode="markers",
         marker={"color": palette.GREY, "symbol": "star", "size": 14},
-        hovertemplate=f"exact<br>recall@{k} %{{y:.2%}}, %{{x:,.0f}} queries/s<extra></extra>",
+        hovertemplate="exact<br>"
+        + t("{recall}, {speed} queries/s", recall=f"recall@{k} %{{y:.2%}}", speed="%{x:,.0f}")
+        + "<extra></extra>",
     )
     figure.add_hline(y=exact["recall"], line={"color": palette.GREY, "dash": "dash", "width": 1.5})
-    figure.update_xaxes(title="queries a second (log scale)", type="log", dtick=1)
-    figure.update_yaxes(title=f"recall@{k} through the index, dashed: exact", tickformat=".1%")
+    figure.update_xaxes(title=t("queries a second (log scale)"), type="log", dtick=1)
+    figure.update_yaxes(title=t("{metric} through the index, dashed: exact", metric=f"recall@{k}"), tickformat=".1%")
     return finished(figure, says_fastest(table, k), legend=True, height=420)
 
 
@@ -58,10 +64,16 @@ def says_fastest(table: pd.DataFrame, k: int) -> str:
     exact = table[table["setting"] == "exact"].iloc[0]
     others = table[table["setting"] != "exact"]
     if others.empty:
-        return f"Exact search has recall@{k} {exact['recall']:.1%}"
+        return t("Exact search has {metric} {value:.1%}", metric=f"recall@{k}", value=exact["recall"])
     near = others[(others["loss"] <= _NEAR) & (others["share_of_exact"] >= _ALIKE)]
     best = near.loc[near["queries_per_second"].idxmax()] if len(near) else others.loc[others["loss"].idxmin()]
     kept = best["recall"] / exact["recall"] if exact["recall"] else 1.0
     # both speeds of one moment: the machine may have been busier at another
     speed = best["queries_per_second"] / best["exact_queries_per_second"]
-    return f"{best['setting']} keeps {kept:.1%} of recall@{k} at {speed:.3g} times the speed of exact"
+    return t(
+        "{setting} keeps {kept:.1%} of {metric} at {speed:.3g} times the speed of exact",
+        setting=best["setting"],
+        kept=kept,
+        metric=f"recall@{k}",
+        speed=speed,
+    )

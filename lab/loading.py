@@ -24,6 +24,7 @@ from dssm_core.split import Split, make_split
 from dssm_core.stored_files import is_there
 from dssm_core.workspace import Workspace
 from lab import words
+from lab.language import lazy, t, told
 
 _SPLIT_SECTIONS = ("split", "pool")
 
@@ -114,20 +115,23 @@ def left_out(space: Workspace, listed: list[Run], finished: list[Run], wanted: S
     known = {run.id for run in finished}
     missing = [id for id in wanted if id not in known]
     damaged = [run.id for run in listed if run.id not in known and run.id not in missing and run.damage]
-    told = [_why_left_out(space, id) for id in missing]
+    sentences = [_why_left_out(space, id) for id in missing]
     if damaged:
-        told.append(f"Left out, since their files are damaged: {', '.join(damaged)}. Train says what to do.")
-    return told
+        sentences.append(
+            t("Left out, since their files are damaged: {runs}. Train says what to do.", runs=", ".join(damaged))
+        )
+    return sentences
 
 
 def _why_left_out(space: Workspace, run_id: str) -> str:
     try:
         state = runs.open_run(space, run_id).state()
     except UserError:
-        return f"Run {run_id} is not in this workspace: it was deleted, or belongs to another."
+        return t("Run {run} is not in this workspace: it was deleted, or belongs to another.", run=run_id)
     if state.state == "damaged":
-        return f"{state.reason}."
-    return f"Run {run_id} is {words.STATES[state.state][0]}, so it has nothing to show here yet."
+        return f"{told(state.reason)}."
+    is_now = t(words.STATES[state.state][0])
+    return t("Run {run} is {state}, so it has nothing to show here yet.", run=run_id, state=is_now)
 
 
 def stamps(some: list[Run]) -> tuple[str, ...]:
@@ -151,32 +155,32 @@ def _counted(stamp: str, split_key: str, _data: Dataset) -> Counted:
     return Counted(_data)
 
 
-@st.cache_data(max_entries=64, show_spinner="Estimating the memory …")
+@st.cache_data(max_entries=64, show_spinner=lazy("Estimating the memory …"))
 def _need(stamp: str, config_key: str, _space: Workspace, _counted: Counted, _config: Config) -> Need:
     return readiness.need(_space, _counted, _config)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the dataset …")
+@st.cache_resource(max_entries=4, show_spinner=lazy("Reading the dataset …"))
 def _dataset(stamp: str, dataset_id: str, _space: Workspace) -> Dataset:
     return workspace.load_dataset(_space, dataset_id)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Cutting train and test …")
+@st.cache_resource(max_entries=8, show_spinner=lazy("Cutting train and test …"))
 def _split(stamp: str, key: str, _data: Dataset, _config: Config) -> Split:
     return make_split(_data, _config.split, _config.pool)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Counting readers …")
+@st.cache_resource(max_entries=4, show_spinner=lazy("Counting readers …"))
 def _readers(stamp: str, key: str, _data: Dataset, _split: Split) -> Readers:
     return Readers.of(_data, _split)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Reading the vectors …")
+@st.cache_resource(max_entries=8, show_spinner=lazy("Reading the vectors …"))
 def _vectors(stamp: str, side: str, _run: Run) -> Vectors | None:
     return read_vectors(_run, side)
 
 
-@st.cache_resource(max_entries=16, show_spinner="Checking for leaks …")
+@st.cache_resource(max_entries=16, show_spinner=lazy("Checking for leaks …"))
 def _guards(stamp: str, key: str, _data: Dataset, _split: Split) -> list[leakage.Guard]:
     return leakage.leakage_report(_data, _split)
 
@@ -186,7 +190,7 @@ def _metrics(stamp: str, _run: Run) -> dict:
     return _run.metrics()
 
 
-@st.cache_resource(max_entries=16, show_spinner="Reading the recall lists …")
+@st.cache_resource(max_entries=16, show_spinner=lazy("Reading the recall lists …"))
 def _recall(stamp: str, _run: Run) -> pd.DataFrame:
     return _run.recall()
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from dssm_core.free_memory import in_words
 from dssm_core.runs import Run
+from lab.language import chosen, t
 
 STATES = {
     "queued": ("waiting its turn", "gray", ":material/hourglass_empty:"),
@@ -22,7 +23,7 @@ STATES = {
     "interrupted": ("interrupted", "orange", ":material/power_off:"),
     "damaged": ("damaged", "red", ":material/broken_image:"),
 }
-"""A run's state → (words, badge colour, icon)."""
+"""A run's state → (English words, badge colour, icon)."""
 
 REASONS = {
     "hit": "in the list",
@@ -33,7 +34,7 @@ REASONS = {
     "cold user": "the user has no click in train",
     "outranked": "other articles scored higher",
 }
-"""Why a held-out click is or is not in the recall list, in words for people."""
+"""Why a held-out click is or is not in the recall list, in English words for people."""
 
 SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
 """What columns are separated by, in words."""
@@ -43,9 +44,12 @@ def read_as(facts: Mapping) -> str:
     """How a file was read, from what a report says of it: "UTF-8 text, separated by comma, with a header"."""
     if facts["kind"] == "Parquet":
         return "Parquet"
-    separator = SEPARATORS.get(facts["separator"], repr(facts["separator"]))
-    header = "with a header" if facts["header"] else "without a header"
-    return f"{facts['encoding'].upper()} text, separated by {separator}, {header}"
+    named = SEPARATORS.get(facts["separator"])
+    separator = t(named) if named else repr(facts["separator"])
+    told = {"encoding": facts["encoding"].upper(), "separator": separator}
+    if facts["header"]:
+        return t("{encoding} text, separated by {separator}, with a header", **told)
+    return t("{encoding} text, separated by {separator}, without a header", **told)
 
 
 def percent(value: float | None) -> str:
@@ -59,7 +63,7 @@ def share(part: int, whole: int) -> str:
         return "n/a"
     texts = [f"{part / whole:.{decimals}%}" for decimals in (1, 2, 3)]
     told = (text for text in texts if part in (0, whole) or float(text[:-1]) not in (0, 100))
-    return next(told, "under 0.001%" if part < whole / 2 else "over 99.999%")
+    return next(told, t("under {share}", share="0.001%") if part < whole / 2 else t("over {share}", share="99.999%"))
 
 
 def distinct(names: Sequence[str]) -> list[str]:
@@ -104,25 +108,30 @@ def duration(seconds: float | None) -> str:
         return "n/a"
     minutes, rest = divmod(round(seconds), 60)
     if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+        return t("{hours} h {minutes:02} min", hours=minutes // 60, minutes=minutes % 60)
+    return (
+        t("{minutes} min {seconds:02} s", minutes=minutes, seconds=rest) if minutes else t("{seconds} s", seconds=rest)
+    )
 
 
 def memory(needed: float, free: float) -> str:
     """What a run needs of the memory that is free: "About 1.2 GB of the 14.0 GB of memory that are free"."""
+    told = {"needed": in_words(needed), "free": in_words(free)}
     if needed > free:
-        return f"Needs about {in_words(needed)} of memory, and only {in_words(free)} are free"
-    return f"About {in_words(needed)} of the {in_words(free)} of memory that are free"
+        return t("Needs about {needed} of memory, and only {free} are free", **told)
+    return t("About {needed} of the {free} of memory that are free", **told)
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun: "1 run", "1,200 runs"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    """A number with its noun: "1 run", "1,200 runs". The table of texts has the row "{number:,} runs"."""
+    if number == 1 and chosen() == "en":
+        return f"1 {noun}"
+    return t(f"{{number:,}} {noun}s", number=number)
 
 
 def run_label(run: Run) -> str:
     """What a run is called where one stands alone: its name, else its preset, and when it was started."""
-    return f"{run_name(run)} · {'bundled' if run.bundled else started(run)}"
+    return f"{run_name(run)} · {t('bundled') if run.bundled else started(run)}"
 
 
 def run_labels(runs: list[Run], manifests: list[dict]) -> dict[str, str]:
@@ -131,12 +140,12 @@ def run_labels(runs: list[Run], manifests: list[dict]) -> dict[str, str]:
         return _told_apart({run.id: run_label(run) for run in runs})
     names = dataset_names(manifests)
     label = {run.id: run_name(run) if run.bundled else run_label(run) for run in runs}
-    return _told_apart({run.id: f"{label[run.id]} · {names.get(run.dataset, 'a deleted dataset')}" for run in runs})
+    return _told_apart({run.id: f"{label[run.id]} · {names.get(run.dataset, t('a deleted dataset'))}" for run in runs})
 
 
 def started(run: Run) -> str:
     """When a run was made, on this machine's clock."""
-    return f"{datetime.fromtimestamp(run.created):%d %b %H:%M}"
+    return t("{when:%d %b %H:%M}", when=datetime.fromtimestamp(run.created))
 
 
 def run_name(run: Run) -> str:
@@ -152,7 +161,7 @@ def score_name(run: Run) -> str:
 def run_names(runs: list[Run]) -> dict[str, str]:
     """A short name per run id, no two alike: where names repeat, when it was started is added, then part of its id."""
     names = {run.id: run_name(run) for run in runs}
-    for added in (lambda run: "bundled" if run.bundled else started(run), lambda run: run.id[-4:]):
+    for added in (lambda run: t("bundled") if run.bundled else started(run), lambda run: run.id[-4:]):
         taken = Counter(names.values())
         names = {
             run.id: f"{names[run.id]} ({added(run)})" if taken[names[run.id]] > 1 else names[run.id] for run in runs
@@ -163,17 +172,19 @@ def run_names(runs: list[Run]) -> dict[str, str]:
 def group_names(groups: dict[str, list[Run]]) -> dict[str, str]:
     """A name per group of runs that differ by their seed alone, no two alike: the run's own, or what all share."""
     names = run_names([runs[0] for runs in groups.values()])
-    shared = {group: f"{runs[0].preset or runs[0].model} · {len(runs)} seeds" for group, runs in groups.items()}
+    shared = {
+        group: f"{runs[0].preset or runs[0].model} · {counted(len(runs), 'seed')}" for group, runs in groups.items()
+    }
     return _told_apart({group: shared[group] if len(runs) > 1 else names[group] for group, runs in groups.items()})
 
 
 def dataset_names(manifests: list[dict]) -> dict[str, str]:
     """A name per dataset id, no two alike: where names repeat, when it was made is added."""
     names = [manifest["name"] or manifest["id"] for manifest in manifests]
-    made = [f"{datetime.fromtimestamp(manifest['created']):%d %b %H:%M:%S}" for manifest in manifests]
+    made = [t("{when:%d %b %H:%M:%S}", when=datetime.fromtimestamp(manifest["created"])) for manifest in manifests]
     return _told_apart(
         {
-            manifest["id"]: ("bundled: " if manifest["bundled"] else "")
+            manifest["id"]: (t("bundled: ") if manifest["bundled"] else "")
             + (name if names.count(name) == 1 else f"{name} ({when})")
             for manifest, name, when in zip(manifests, names, made, strict=True)
         }

@@ -12,30 +12,20 @@ from dssm_core.misses import LOST_BY_INDEX, reasons_at
 from dssm_core.runs import Run
 from dssm_core.workspace import Workspace
 from lab import address, frame, index_figures, loading, words
-
-_COLUMNS = {
-    "setting": st.column_config.TextColumn("setting", width=230, pinned=True),
-    "recall": st.column_config.TextColumn("recall", width=150, alignment="right"),
-    "lost (points)": st.column_config.TextColumn(
-        "lost (points)", width=150, alignment="right", help="Exact less this, user by user, with its 95 % interval"
-    ),
-    "of the exact list": st.column_config.NumberColumn("of the exact list", format="percent", width=120),
-    "queries/s": st.column_config.NumberColumn("queries/s", format="localized", width=100),
-    "built in (s)": st.column_config.NumberColumn("built in (s)", format="%.2f", width=100),
-}
+from lab.language import lazy, t
 
 
 def main() -> None:
     workspace = frame.start("Index")
-    st.title("Index")
+    st.title(t("Index"))
     with frame.plain_errors():
         asked = list(st.query_params.get_all("run"))
         finished = frame.finished_runs(workspace, asked)
         trained = [run for run in finished if run.model == "two_tower" and loading.vectors(run, "articles") is not None]
         if not trained:
             frame.empty(
-                "No run with vectors has finished yet, and a baseline has none to index.",
-                ("pages/train.py", "Train one", ":material/model_training:"),
+                t("No run with vectors has finished yet, and a baseline has none to index."),
+                ("pages/train.py", t("Train one"), ":material/model_training:"),
             )
             return
         tell_baseline(finished, asked)
@@ -48,7 +38,7 @@ def main() -> None:
 
 def tell_baseline(finished: list[Run], asked: list[str]) -> None:
     if any(run.id in asked and run.model != "two_tower" for run in finished):
-        st.info("A baseline has no vectors to index: shown is a trained run.", icon=":material/info:")
+        st.info(t("A baseline has no vectors to index: shown is a trained run."), icon=":material/info:")
 
 
 def choose_run(workspace: Workspace, trained: list[Run]) -> tuple[Run, int]:
@@ -57,13 +47,13 @@ def choose_run(workspace: Workspace, trained: list[Run]) -> tuple[Run, int]:
     changed = address.one("run", list(by_id), loading.first_shown(trained).id)
     label = words.run_labels(trained, workspace.datasets())
     chosen = left.selectbox(
-        "Run", list(by_id), key="run", format_func=label.get, on_change=changed, persist_state="session"
+        t("Run"), list(by_id), key="run", format_func=label.get, on_change=changed, persist_state="session"
     )
     ks = sorted(by_id[chosen].config.eval.k)
     changed = address.one("k", ks, 50 if 50 in ks else ks[0])
     with right:
         k = st.segmented_control(
-            "Length of the list, K", ks, key="k", on_change=changed, required=True, persist_state="session"
+            t("Length of the list, K"), ks, key="k", on_change=changed, required=True, persist_state="session"
         )
     return by_id[chosen], k
 
@@ -73,10 +63,14 @@ def show_loss(loss: IndexLoss, k: int) -> list[dict]:
     rows = loss.rows()
     if len(rows) < len(SETTINGS):
         st.text(
-            f"{len(rows)} of {len(SETTINGS)} settings are measured, on up to 2,000 users. Indexes of many articles "
-            "take a while to build; what is measured is kept."
+            t(
+                "{done} of {all} settings are measured, on up to 2,000 users. Indexes of many articles take a while to "
+                "build; what is measured is kept.",
+                done=len(rows),
+                all=len(SETTINGS),
+            )
         )
-        if st.button("Measure", type="primary", icon=":material/speed:"):
+        if st.button(t("Measure"), type="primary", icon=":material/speed:"):
             measure(loss)
             # what stands above speaks of what was measured before
             st.rerun()
@@ -84,18 +78,39 @@ def show_loss(loss: IndexLoss, k: int) -> list[dict]:
         table = pd.DataFrame(rows)
         frame.chart(index_figures.recall_by_speed(table, k), "index-loss")
         readable = readable_rows(table)
-        frame.table(readable, "index-settings", frame.all_rows(readable, 20), **_COLUMNS)
+        frame.table(readable, "index-settings", frame.all_rows(readable, 20), **columns())
         st.caption(
-            "A setting that finds fewer articles than the list needs looks at all of them, for those users: so the "
-            "smallest may be as good, and as slow, as exact. Annoy's search_k of -1 is trees × list length."
+            t(
+                "A setting that finds fewer articles than the list needs looks at all of them, for those users: so the "
+                "smallest may be as good, and as slow, as exact. Annoy's search_k of -1 is trees × list length."
+            )
         )
     return rows
 
 
+def columns() -> dict[str, object]:
+    """How the table of settings is shown."""
+    column = st.column_config
+    return {
+        "setting": column.TextColumn(t("setting"), width=230, pinned=True),
+        "recall": column.TextColumn(t("recall"), width=150, alignment="right"),
+        "lost (points)": column.TextColumn(
+            t("lost (points)"),
+            width=150,
+            alignment="right",
+            help=t("Exact less this, user by user, with its 95 % interval"),
+        ),
+        "of the exact list": column.NumberColumn(t("of the exact list"), format="percent", width=120),
+        "queries/s": column.NumberColumn(t("queries/s"), format="localized", width=100),
+        "built in (s)": column.NumberColumn(t("built in (s)"), format="%.2f", width=100),
+    }
+
+
 def measure(loss: IndexLoss) -> None:
-    bar = st.progress(0.0, "Reading the vectors …")
+    bar = st.progress(0.0, t("Reading the vectors …"))
     for done, row in enumerate(loss.measure(), start=1):
-        bar.progress(done / len(SETTINGS), f"{row['setting']}: {done} of {len(SETTINGS)}")
+        is_at = t("{setting}: {done} of {all}", setting=row["setting"], done=done, all=len(SETTINGS))
+        bar.progress(done / len(SETTINGS), is_at)
     bar.empty()
 
 
@@ -108,7 +123,7 @@ def readable_rows(table: pd.DataFrame) -> pd.DataFrame:
                 words.interval({"value": row.recall, "low": row.low, "high": row.high}) for row in table.itertuples()
             ],
             "lost (points)": [
-                f"{row.loss:.2f} ({row.loss_low:.2f} to {row.loss_high:.2f})" for row in points.itertuples()
+                f"{row.loss:.2f} ({row.loss_low:.2f} … {row.loss_high:.2f})" for row in points.itertuples()
             ],
             "of the exact list": table["share_of_exact"],
             "queries/s": table["queries_per_second"].round(),
@@ -119,35 +134,38 @@ def readable_rows(table: pd.DataFrame) -> pd.DataFrame:
 
 def show_again(workspace: Workspace, run: Run, rows: list[dict], k: int) -> None:
     """Measure the whole run through another index, without training, and keep it as a run if wanted."""
-    st.subheader("The run through another index")
+    st.subheader(t("The run through another index"))
     offered = {row["setting"]: row["settings"] for row in rows} or {"exact": ["index.kind=exact"]}
     left, right = st.columns(2)
-    setting = left.selectbox("Setting", list(offered), key="index setting", persist_state="session")
+    setting = left.selectbox(t("Setting"), list(offered), key="index setting", persist_state="session")
     more = right.text_input(
-        "More settings", key="index more", placeholder="such as index.lists=100", persist_state="session"
+        t("More settings"),
+        key="index more",
+        placeholder=t("such as {example}", example="index.lists=100"),
+        persist_state="session",
     )
     config = with_settings(run.config, [*offered[setting], *(text for text in more.split() if text)])
     key = (loading.stamp(run.folder), config.index.model_dump_json())
-    if st.button("Measure the run with it", icon=":material/replay:"):
+    if st.button(t("Measure the run with it"), icon=":material/replay:"):
         st.session_state["measured again"] = key
     if st.session_state.get("measured again") != key:
         return
     evaluation = evaluated(*key, workspace, run, config)
     show_metrics(run, evaluation, k)
-    name = st.text_input("Name", key="index name", placeholder=f"{words.run_name(run)}, {setting}", max_chars=80)
-    if st.button("Keep as a run of its own", icon=":material/save:"):
+    name = st.text_input(t("Name"), key="index name", placeholder=f"{words.run_name(run)}, {setting}", max_chars=80)
+    if st.button(t("Keep as a run of its own"), icon=":material/save:"):
         label = name.strip() or f"{words.run_name(run)}, {setting}"
         kept = keep_evaluation(workspace, run, config, evaluation, label)
-        st.success(words.as_markdown(f"Kept as run {kept.id}."), icon=":material/check_circle:")
+        st.success(t("Kept as run {run}.", run=words.as_markdown(kept.id)), icon=":material/check_circle:")
         st.page_link(
             "pages/compare.py",
-            label="Compare both",
+            label=t("Compare both"),
             icon=":material/balance:",
             query_params={"compared": [run.id, kept.id], "baseline": run.id},
         )
 
 
-@st.cache_resource(max_entries=4, show_spinner="Measuring every evaluated user …")
+@st.cache_resource(max_entries=4, show_spinner=lazy("Measuring every evaluated user …"))
 def evaluated(stamp: str, index: str, _workspace: Workspace, _run: Run, _config: Config) -> Evaluation:
     return evaluate_run(_workspace, _run, _config)
 
@@ -157,29 +175,42 @@ def show_metrics(run: Run, evaluation: Evaluation, k: int) -> None:
     names = [name for name in evaluation.metrics if name.endswith(f"@{k}") and name in loading.per_user(run)]
     rows = pd.DataFrame(
         {
-            "metric": names,
-            "with this index": [words.interval(evaluation.metrics[name]) for name in names],
-            f"as the run was made ({run.config.index.kind})": [words.interval(before[name]) for name in names],
+            t("metric"): names,
+            t("with this index"): [words.interval(evaluation.metrics[name]) for name in names],
+            t("as the run was made ({index})", index=run.config.index.kind): [
+                words.interval(before[name]) for name in names
+            ],
         }
     )
     frame.table(rows, "index-metrics", **frame.right_aligned(rows.columns[1:]))
     index = evaluation.facts["index"]
     lost = int((reasons_at(evaluation.held_out, k) == LOST_BY_INDEX).sum())
-    speed = f", {index['queries_per_second']:,.0f} queries/s" if index["queries_per_second"] else ""
-    returned = f"{index['share_of_exact']:.1%} of the exact lists of {max(run.config.eval.k)} returned{speed}"
-    st.text(f"{returned}; {words.counted(lost, 'held-out click')} lost by the index in lists of {k}.")
+    st.text(
+        t(
+            "{share:.1%} of the exact lists of {longest} returned; {lost} lost by the index in lists of {k}.",
+            share=index["share_of_exact"],
+            longest=max(run.config.eval.k),
+            lost=words.counted(lost, "held-out click"),
+            k=k,
+        )
+    )
+    if index["queries_per_second"]:
+        st.text(t("{speed:,.0f} queries/s", speed=index["queries_per_second"]))
 
 
 def show_export(workspace: Workspace, run: Run) -> None:
-    st.subheader("Export")
+    st.subheader(t("Export"))
     st.text(
-        "Vectors, recall lists with raw ids, FAISS and Annoy files with their ids, the config, and fun-rec's files."
+        t("Vectors, recall lists with raw ids, FAISS and Annoy files with their ids, the config, and fun-rec's files.")
     )
-    if st.button("Export the run", icon=":material/output:"):
+    if st.button(t("Export the run"), icon=":material/output:"):
         folder = workspace.home / "exports" / run.id
-        with st.spinner("Writing …"):
+        with st.spinner(t("Writing …")):
             files = export_run(run, loading.dataset(workspace, run.dataset), folder)
-        st.success(words.as_markdown(f"{len(files)} files are in {folder}; its README.md says how to load each."))
+        kept_in = words.as_markdown(str(folder))
+        st.success(
+            t("{files} files are in {folder}; its README.md says how to load each.", files=len(files), folder=kept_in)
+        )
 
 
 main()
