@@ -16,9 +16,11 @@ from tqdm import tqdm
 from dssm_core.config import Config, flatten, unflatten, with_settings
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
+from dssm_core.notes import read_notes, write_notes
 from dssm_core.presets import PRESETS, find_preset
 from dssm_core.runs import ACTIVE, Run, cancel_run, list_runs, open_run, resume_run, start_run
 from dssm_core.stored_files import as_label
+from dssm_core.trash import KEPT_DAYS
 from dssm_core.workspace import Workspace, load_dataset
 
 _POLL_SECONDS = 0.2
@@ -100,6 +102,14 @@ def _add_data_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     add("datasets", _datasets, _human_datasets, "list datasets")
     text = "copy a dataset or a finished run to the URL of the workspace, where that could not be reached"
     add("publish", _publish, _human_pairs, text).add_argument("id")
+    text = f"delete a dataset, run or sweep; `restore` brings it back for {KEPT_DAYS} days, and with --for-good nothing"
+    delete = add("delete", _delete, _human_pairs, text)
+    delete.add_argument("id")
+    delete.add_argument(
+        "--for-good", action="store_true", help="remove it from the disk at once, deleted before or not"
+    )
+    text = "bring back what was deleted; without ID list what can be"
+    add("restore", _restore, _human_restored, text).add_argument("id", nargs="?", metavar="ID")
 
 
 def _add_train_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -125,6 +135,12 @@ def _add_train_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     sweep.add_argument("--name", default="", type=as_label, help="a label")
     sweep.add_argument("--detach", action="store_true", help="return at once; the sweep goes on by itself")
     add("runs", _runs, _human_runs, "list runs")
+    note = add("note", _note, _human_pairs, "write a text and tags to a run, or show them")
+    note.add_argument("run")
+    note.add_argument("--text", type=as_label, metavar="T", help="in place of the old one; '' takes it away")
+    note.add_argument(
+        "--tag", nargs="*", action="extend", type=as_label, metavar="T", help="in place of the old ones; none: no tags"
+    )
     add("sweeps", _sweeps, _human_sweeps, "list sweeps")
     add("cancel", _cancel, _human_pairs, "stop a queued or running run, or a sweep").add_argument("run")
     text = "go on with a run, or a sweep, that was interrupted, failed or was cancelled"
@@ -269,6 +285,36 @@ def _publish(workspace: Workspace, options: argparse.Namespace) -> dict:
     return {"published": options.id, "at": workspace.remote.shown}
 
 
+def _delete(workspace: Workspace, options: argparse.Namespace) -> dict:
+    from dssm_core.deleting import delete
+
+    kind = delete(workspace, options.id, options.for_good)
+    until = "it is gone for good" if options.for_good else f"`restore {options.id}` brings it back for {KEPT_DAYS} days"
+    return {"deleted": options.id, "kind": kind, "note": until}
+
+
+def _restore(workspace: Workspace, options: argparse.Namespace) -> dict:
+    if options.id is None:
+        deleted = [{"id": one.id, "kind": one.kind[:-1], "deleted": _utc(one.when)} for one in workspace.deleted()]
+        return {"deleted": deleted}
+    return {"restored": options.id, "kind": workspace.restore(options.id).kind[:-1]}
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+
+
+def _note(workspace: Workspace, options: argparse.Namespace) -> dict:
+    run = open_run(workspace, options.run)
+    notes = read_notes(run)
+    if options.text is not None or options.tag is not None:
+        text = notes.text if options.text is None else options.text
+        notes = write_notes(run, text, notes.tags if options.tag is None else options.tag)
+    told = {"run": run.id, "text": notes.text, "tags": notes.tags}
+    told |= {"problem": notes.damage} if notes.damage else {}
+    return told | ({"kept": "on this machine alone, not at the URL"} if workspace.remote else {})
+
+
 def _runs(workspace: Workspace, options: argparse.Namespace) -> dict:
     return {"runs": [_listed(run) for run in list_runs(workspace)]}
 
@@ -276,7 +322,7 @@ def _runs(workspace: Workspace, options: argparse.Namespace) -> dict:
 def _listed(run: Run) -> dict:
     state = run.state()
     listed = {"id": run.id, "name": run.name, "dataset": run.dataset, "preset": run.preset, "bundled": run.bundled}
-    listed |= {"state": state.state, "reason": state.reason}
+    listed |= {"state": state.state, "reason": state.reason, "tags": read_notes(run).tags}
     return listed | ({"metrics": run.metrics()["metrics"]} if run.finished else {})
 
 
@@ -542,7 +588,14 @@ def _human_datasets(result: dict) -> str:
 
 
 def _human_runs(result: dict) -> str:
-    return _table(result["runs"], ("id", "name", "dataset", "state")) or "no runs yet"
+    rows = [{**run, "tags": ", ".join(run["tags"])} for run in result["runs"]]
+    return _table(rows, ("id", "name", "dataset", "state", "tags")) or "no runs yet"
+
+
+def _human_restored(result: dict) -> str:
+    if "restored" in result:
+        return _human_pairs(result)
+    return _table(result["deleted"], ("id", "kind", "deleted")) or "nothing was deleted in the last days"
 
 
 def _human_presets(result: dict) -> str:

@@ -20,8 +20,11 @@ from dssm_core.stored_files import cannot_write, check_own, damaged, final_name,
 
 MANIFEST = "manifest.json"
 
-_LEFT_OUT = (MANIFEST, "lock", "pid", "cancel", "log.txt")
-"""What belongs to a run's process rather than to the run."""
+NOTES = "notes.json"
+"""What people write about a run (see notes.py), which may change at any time."""
+
+_LEFT_OUT = (MANIFEST, NOTES, "lock", "pid", "cancel", "log.txt")
+"""What belongs to a run's process, or to people, rather than to the run."""
 
 _SMALL = 1 << 20
 """Bytes of a file that is checked whenever its folder is looked at; a larger one is when it is read."""

@@ -411,11 +411,11 @@ def cancel_run(run: Run, wait: bool = True) -> None:
         threading.Thread(target=stop_process, args=[run.folder], daemon=True).start()
 
 
-def delete_run(workspace: Workspace, run: Run) -> None:
-    """Remove a run for good; a UserError if it is at work or ships with the project."""
+def delete_run(workspace: Workspace, run: Run, for_good: bool = False) -> None:
+    """Delete a run; a UserError if it is at work or ships with the project. See `Workspace.delete_run`."""
     if run.state().state in ACTIVE:
         raise UserError(f"run {run.id} is at work: cancel it first")
-    workspace.delete_run(run.id)
+    workspace.delete_run(run.id, for_good)
 
 
 def _read_events(path: Path) -> list[dict]:

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -23,6 +24,9 @@ Form = TypeVar("Form", bound=BaseModel)
 
 _UNFINISHED, _DELETED = ".new-", ".deleted-"
 """What the names of folders start with that are not yet, or no more, the workspace's."""
+
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,119}")
+"""What folders of datasets, runs and sweeps are called; others are not this program's."""
 
 _MOST_BYTES = 64 << 20
 """Of a file that is read whole as text; the largest that a run of years writes has a tenth of it."""
@@ -189,6 +193,16 @@ def make_folder(folder: Path) -> Path:
     except OSError as error:
         raise UserError(f"cannot make {folder}: {error.strerror}; choose another --home or $DSSM_HOME") from error
     return folder
+
+
+def own_folders(parent: Path) -> list[Path]:
+    """The folders that this program may have made, by name, descending; links to folders too, which are then told."""
+    try:
+        return sorted((path for path in parent.iterdir() if _ID.fullmatch(path.name) and path.is_dir()), reverse=True)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise UserError(f"cannot look into {parent}: {error.strerror}; choose another --home or $DSSM_HOME") from None
 
 
 def sync(path: Path) -> None:

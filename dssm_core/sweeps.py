@@ -415,11 +415,11 @@ def _see_to_the_end(sweep: Sweep) -> None:
         cancel_run(run)
 
 
-def delete_sweep(sweep: Sweep) -> None:
+def delete_sweep(sweep: Sweep, for_good: bool = False) -> None:
     """Forget a sweep; its runs stay. A UserError while it is at work."""
     if sweep.state().state in ACTIVE:
         raise UserError(f"sweep {sweep.id} is at work: cancel it first")
-    sweep.workspace.delete_sweep(sweep.id)
+    sweep.workspace.delete_sweep(sweep.id, for_good)
 
 
 def carried_on(workspace: Workspace, sweep: Sweep, place: int, beside: bool) -> Run:

@@ -19,13 +19,20 @@ from dssm_core.errors import Damaged, UserError
 from dssm_core.exposure_writer import MAIN_COLUMNS
 from dssm_core.manifest import MANIFEST, check_whole, checked, read_manifest, write_manifest
 from dssm_core.remote_home import as_folder, is_url, remote_home
-from dssm_core.stored_files import delete_folder, is_there, make_folder, read_json, whole_folder, write_json, written
+from dssm_core.stored_files import (
+    delete_folder,
+    is_there,
+    make_folder,
+    own_folders,
+    read_json,
+    whole_folder,
+    write_json,
+    written,
+)
+from dssm_core.trash import Deleted, Trash
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "demo"
 """The workspace that ships with the project: a small demo dataset and its finished runs, read only."""
-
-_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,119}")
-"""What folders of datasets, runs and sweeps are called; others are not this program's."""
 
 EXPOSURES = "exposures.parquet"
 """The file of a dataset's exposures, unless they are in parts."""
@@ -56,6 +63,7 @@ class Workspace:
         self.home = self.remote.mirror if self.remote else as_folder(place).absolute()
         self.place = place if self.remote else str(self.home)
         self._roots = [self.home, *([bundled] if bundled else [])]
+        self._trash = Trash(self.home)
 
     @property
     def shown(self) -> str:
@@ -92,9 +100,9 @@ class Workspace:
         """A hidden folder to fill, which becomes the dataset's if the body succeeds; else it is removed."""
         return self._published("datasets", dataset_id)
 
-    def delete_dataset(self, dataset_id: str) -> None:
-        """Remove a dataset of this workspace (not a bundled one)."""
-        self._delete("datasets", dataset_id)
+    def delete_dataset(self, dataset_id: str, for_good: bool = False) -> None:
+        """Delete a dataset of this workspace (not a bundled one); it can be restored for a week unless `for_good`."""
+        self._delete("datasets", dataset_id, for_good)
 
     def run_folder(self, run_id: str) -> Path:
         """The folder of a run, whole or not; a UserError names an id that is not there."""
@@ -106,7 +114,7 @@ class Workspace:
     def new_run_folder(self, run_id: str) -> Path:
         """Make and return the folder of a run to be, in place of what a start that was killed left of it."""
         folder = self.home / "runs" / run_id
-        if folder in _folders(folder.parent) and not _is_run(folder):
+        if folder in own_folders(folder.parent) and not _is_run(folder):
             delete_folder(folder)
         return make_folder(folder)
 
@@ -122,11 +130,11 @@ class Workspace:
         for name in self._remote_names("runs"):
             with suppress(Damaged):
                 self._fetch("runs", [name])
-        return [folder for root in self._roots for folder in _folders(root / "runs") if _is_run(folder)]
+        return [folder for root in self._roots for folder in own_folders(root / "runs") if _is_run(folder)]
 
     def sweep_folders(self) -> list[Path]:
         """Folders of all sweeps, newest first."""
-        return [folder for folder in _folders(self.home / "sweeps") if is_there(folder / "sweep.json")]
+        return [folder for folder in own_folders(self.home / "sweeps") if is_there(folder / "sweep.json")]
 
     def sweep_folder(self, sweep_id: str) -> Path:
         """The folder of a sweep; a UserError names an id that is not there."""
@@ -136,13 +144,33 @@ class Workspace:
         """Make and return the folder of a sweep to be."""
         return make_folder(self.home / "sweeps" / sweep_id)
 
-    def delete_sweep(self, sweep_id: str) -> None:
-        """Remove a sweep; its runs stay."""
-        self._delete("sweeps", sweep_id)
+    def delete_sweep(self, sweep_id: str, for_good: bool = False) -> None:
+        """Delete a sweep, likewise; its runs stay."""
+        self._delete("sweeps", sweep_id, for_good)
 
-    def delete_run(self, run_id: str) -> None:
-        """Remove a run of this workspace (not a bundled one)."""
-        self._delete("runs", run_id)
+    def delete_run(self, run_id: str, for_good: bool = False) -> None:
+        """Delete a run of this workspace (not a bundled one), likewise."""
+        self._delete("runs", run_id, for_good)
+
+    def has(self, kind: str, wanted: str) -> bool:
+        """Whether there is a dataset ("datasets"), run ("runs") or sweep ("sweeps") of an id, whole or not."""
+        here = (folder.name for root in self._roots for folder in own_folders(root / kind))
+        return wanted in here or wanted in self._remote_names(kind)
+
+    def deleted(self) -> list[Deleted]:
+        """What was deleted and can be restored, deleted last first."""
+        return self._trash.listed()
+
+    def restore(self, wanted: str) -> Deleted:
+        """Bring back what was deleted, to the URL too; a UserError where its id is unknown, or taken meanwhile."""
+        restored = self._trash.restore(wanted)
+        if restored.kind != "sweeps" and is_there(self.home / restored.kind / wanted / MANIFEST):
+            self.publish(restored.kind, wanted)
+        return restored
+
+    def delete_for_good(self, wanted: str) -> Deleted:
+        """Remove from the disk what was deleted before."""
+        return self._trash.remove(wanted)
 
     def is_bundled(self, folder: Path) -> bool:
         """Whether a folder ships with the project and must be left as it is."""
@@ -179,37 +207,30 @@ class Workspace:
         self.publish(kind, name)
 
     def _dataset_folders(self) -> list[Path]:
-        return [folder for root in self._roots for folder in _folders(root / "datasets")]
+        return [folder for root in self._roots for folder in own_folders(root / "datasets")]
 
     def _find(self, kind: str, wanted: str) -> Path:
         self._fetch(kind, {wanted} & set(self._remote_names(kind)))
         for root in self._roots:
-            if wanted in (folder.name for folder in _folders(root / kind)):
+            if wanted in (folder.name for folder in own_folders(root / kind)):
                 return root / kind / wanted
         raise UserError(f"unknown {kind[:-1]} {wanted!r}: it is not among the {kind} of {self.shown}")
 
-    def _delete(self, kind: str, wanted: str) -> None:
+    def _delete(self, kind: str, wanted: str, for_good: bool) -> None:
         folder = self._find(kind, wanted)
         if self.is_bundled(folder):
             raise UserError(f"{kind[:-1]} {wanted} ships with the project and cannot be deleted")
         if self.remote and kind != "sweeps":
             self.remote.delete(kind, wanted)
-        delete_folder(folder)
+        if for_good:
+            delete_folder(folder)
+        else:
+            self._trash.put(folder)
 
 
 def _is_run(folder: Path) -> bool:
     """Whether a run was started there; one that lost a file is still one."""
     return is_there(folder / "config.json") or is_there(folder / MANIFEST)
-
-
-def _folders(parent: Path) -> list[Path]:
-    """The folders that this program may have made, by name, descending; links to folders too, which are then told."""
-    try:
-        return sorted((path for path in parent.iterdir() if _ID.fullmatch(path.name) and path.is_dir()), reverse=True)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise UserError(f"cannot look into {parent}: {error.strerror}; choose another --home or $DSSM_HOME") from None
 
 
 def finish_dataset(folder: Path, users: pa.Table, articles: pa.Table, report: dict, **facts: Any) -> None:

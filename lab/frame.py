@@ -12,7 +12,7 @@ import streamlit as st
 from dssm_core.errors import UserError
 from dssm_core.runs import Run
 from dssm_core.workspace import Workspace, new_id
-from lab import access, language, loading, tables, words
+from lab import access, language, loading, tables, undo, words
 from lab.language import t, told
 
 _ASSETS = Path(__file__).parent.parent / "assets"
@@ -97,6 +97,7 @@ def start(title: str) -> Workspace:
         language.switch()
         kept = words.as_markdown(workspace.shown)
         st.caption(t("Your datasets and runs are kept in {folder}", folder=kept))
+    undo.offer(workspace)
     return workspace
 
 
@@ -130,8 +131,8 @@ def command(text: str, key: str) -> None:
 
     `key`: no two alike on a page, and another one for another thing, so that it does not stay open on the next.
     """
-    with st.popover("Command line", icon=":material/terminal:", key=f"command {key}"):
-        st.caption("The same from a shell, in the folder of the lab and its Python environment:")
+    with st.popover(t("Command line"), icon=":material/terminal:", key=f"command {key}"):
+        st.caption(t("The same from a shell, in the folder of the lab and its Python environment:"))
         st.code(text, language="bash", wrap_lines=True)
 
 

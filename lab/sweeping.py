@@ -14,14 +14,13 @@ from dssm_core.sweeps import (
     Engine,
     Sweep,
     cancel_sweep,
-    delete_sweep,
     list_sweeps,
     plan,
     resume_sweep,
     start_sweep,
 )
 from dssm_core.workspace import Workspace
-from lab import address, frame, loading, words
+from lab import address, frame, loading, undo, words
 
 _ENGINES = {"local": "This machine", "ray": "Ray cluster"}
 _AT_ONCE = "As many runs are at work at once as the cluster has CPUs, GPUs and memory for"
@@ -167,9 +166,7 @@ def show_ended(workspace: Workspace) -> None:
                 )
             if state.state != "damaged" and sweep.unfinished:
                 _offer_resume(sweep)
-            if st.button("Forget", key=f"forget {sweep.id}", icon=":material/delete:", help="Its runs stay"):
-                delete_sweep(sweep)
-                st.rerun()
+            undo.ask(workspace, sweep.id, sweep.name, "its runs stay.")
 
 
 def _offer_resume(sweep: Sweep) -> None:

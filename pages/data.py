@@ -8,7 +8,7 @@ from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.split import Split
 from dssm_core.workspace import Workspace
-from lab import address, bringing, figures, frame, ingest_report, loading, reading, tables, uploads, words
+from lab import address, bringing, figures, frame, ingest_report, loading, reading, tables, undo, uploads, words
 
 
 def main() -> None:
@@ -171,13 +171,8 @@ def show_delete(workspace: Workspace, manifest: dict) -> None:
     if manifest["bundled"]:
         st.caption("This dataset ships with the lab and stays.")
         return
-    # keyed by the dataset: the popover must not stay open, under the same mouse, on the next one
-    with st.popover("Delete this dataset", icon=":material/delete:", key=f"deleting {manifest['id']}"):
-        st.text(f"{manifest['name']} goes for good; runs made from it stay, but no longer show their users' history.")
-        if st.button("Delete it for good", type="primary", key=f"delete {manifest['id']}"):
-            workspace.delete_dataset(manifest["id"])
-            address.forget("dataset")
-            st.rerun()
+    effect = "runs made from it stay, but no longer show their users' history."
+    undo.ask(workspace, manifest["id"], manifest["name"] or manifest["id"], effect, chosen="dataset")
 
 
 main()

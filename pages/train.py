@@ -8,10 +8,10 @@ from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.presets import PRESETS
 from dssm_core.readiness import check, room
-from dssm_core.runs import ACTIVE, RESUMABLE, Run, RunState, cancel_run, delete_run, list_runs, resume_run, start_run
+from dssm_core.runs import ACTIVE, RESUMABLE, Run, RunState, cancel_run, list_runs, resume_run, start_run
 from dssm_core.sweeps import Sweep, list_sweeps
 from dssm_core.workspace import Workspace
-from lab import address, figures, frame, knobs, loading, sweeping, tables, words
+from lab import address, figures, frame, knobs, loading, sweeping, tables, undo, words
 
 ONE_RUN, SWEEP = "One run", "Sweep: presets × seeds"
 _POLL = "1s"
@@ -273,7 +273,7 @@ def show_run(workspace: Workspace, run: Run) -> None:
         if state.state in RESUMABLE and not run.problem and not run.bundled:
             offer_resume(workspace, run)
         if state.state not in ACTIVE and not run.bundled:
-            ask_delete(workspace, run)
+            undo.ask(workspace, run.id, words.run_name(run), "its vectors and recall lists go with it.", chosen="run")
     if state.state == "finished":
         show_headline(workspace, run)
         if run.model == "two_tower":
@@ -346,16 +346,6 @@ def offer_resume(workspace: Workspace, run: Run) -> None:
             frame.complain(error)
             return
         st.rerun()
-
-
-def ask_delete(workspace: Workspace, run: Run) -> None:
-    # keyed by the run: the popover must not stay open, under the same mouse, on the next one
-    with st.popover("Delete", icon=":material/delete:", key=f"deleting {run.id}"):
-        st.text(f"{words.run_name(run)} goes for good, with its vectors and recall lists.")
-        if st.button("Delete it for good", type="primary", key=f"delete {run.id}"):
-            delete_run(workspace, run)
-            address.forget("run")
-            st.rerun()
 
 
 main()

@@ -234,3 +234,30 @@ def test_a_name_that_is_not_utf8_is_kept_as_well_as_text_can(tmp_path):
     assert main(["ingest", *files, "--name", "name\udcff"]) == 0
     names = [manifest["name"] for manifest in Workspace(tmp_path / "home", bundled=None).datasets()]
     assert sorted(names) == ["log\ufffd.csv", "name\ufffd"]
+
+
+def test_a_note_and_tags_are_written_shown_and_listed(lab):
+    assert lab("note", "taught")[1] == {"run": "taught", "text": "", "tags": []}
+    lab("note", "taught", "--text", "the one", "--tag", "paper", "to keep")
+    _, noted, _ = lab("note", "taught", "--tag", "paper", "--tag", "best")
+    assert noted == {"run": "taught", "text": "the one", "tags": ["paper", "best"]}
+    _, runs, _ = lab("runs")
+    assert next(run["tags"] for run in runs["runs"] if run["id"] == "taught") == ["paper", "best"]
+    assert lab("note", "taught", "--text", "", "--tag")[1] == {"run": "taught", "text": "", "tags": []}
+
+
+def test_a_note_that_is_too_long_is_refused_in_a_sentence(lab):
+    code, _, err = lab("note", "taught", "--text", "a" * 2001)
+    assert code == 2 and "write up to 2,000" in err
+
+
+def test_what_is_deleted_can_be_listed_and_restored(lab, trained):
+    describe_run(trained.new_run_folder("useless"), "tasty", Config(), "of no use", "")
+    (run,) = [listed["id"] for listed in lab("runs")[1]["runs"] if listed["name"] == "of no use"]
+    assert lab("delete", run)[1]["kind"] == "run"
+    assert [(one["id"], one["kind"]) for one in lab("restore")[1]["deleted"]] == [(run, "run")]
+    assert lab("restore", run)[1] == {"restored": run, "kind": "run"}
+    assert lab("restore")[1] == {"deleted": []}
+    assert "gone for good" in lab("delete", run, "--for-good")[1]["note"]
+    code, _, err = lab("restore", run)
+    assert code == 2 and "there is none to name" in err

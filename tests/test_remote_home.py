@@ -208,3 +208,21 @@ def test_a_file_that_is_gone_at_the_url_is_named(machine, url, tasteful_dataset)
 def test_a_home_that_is_neither_folder_nor_url_is_refused(home):
     with pytest.raises(UserError, match="bad home"):
         Workspace(home)
+
+
+def test_what_is_deleted_is_gone_at_the_url_too_and_restored_there(machine, url, tasteful_dataset):
+    here = machine("here")
+    save_dataset(here, "tasty", tasteful_dataset)
+    published = files_at(url)[1]
+    here.delete_dataset("tasty")
+    assert files_at(url)[1] == []
+    here.restore("tasty")
+    assert files_at(url)[1] == published
+    assert [one["id"] for one in machine("there").datasets()] == ["tasty"]
+
+
+def test_notes_say_that_they_stay_on_this_machine(machine, url, capsys):
+    here = machine("here")
+    describe_run(here.new_run_folder("noted"), "tasty", find_preset("popular").config, "", "popular")
+    assert main(["note", "noted", "--text", "mine", "--home", url]) == 0
+    assert "kept: on this machine alone, not at the URL" in capsys.readouterr().out
