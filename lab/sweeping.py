@@ -21,6 +21,7 @@ from dssm_core.sweeps import (
 )
 from dssm_core.workspace import Workspace
 from lab import address, frame, loading, undo, words
+from lab.language import t
 
 _ENGINES = {"local": "This machine", "ray": "Ray cluster"}
 _AT_ONCE = "As many runs are at work at once as the cluster has CPUs, GPUs and memory for"
@@ -166,7 +167,7 @@ def show_ended(workspace: Workspace) -> None:
                 )
             if state.state != "damaged" and sweep.unfinished:
                 _offer_resume(sweep)
-            undo.ask(workspace, sweep.id, sweep.name, "its runs stay.")
+            undo.ask(workspace, sweep.id, sweep.name, t("{sweep} goes; its runs stay.", sweep=sweep.name))
 
 
 def _offer_resume(sweep: Sweep) -> None:

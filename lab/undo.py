@@ -20,10 +20,9 @@ def ask(workspace: Workspace, wanted: str, name: str, effect: str, chosen: str |
     """
     # keyed by the id: the popover must not stay open, under the same mouse, on the next one
     with st.popover(t("Delete"), icon=":material/delete:", key=f"deleting {wanted}"):
-        st.text(f"{name}: {effect}")
-        st.caption(
-            f"It can be brought back for {KEPT_DAYS} days. To make room on the disk at once, delete it for good."
-        )
+        st.text(effect)
+        kept = "It can be brought back for {days} days. To make room on the disk at once, delete it for good."
+        st.caption(t(kept, days=KEPT_DAYS))
         with st.container(horizontal=True):
             away = st.button(t("Delete"), type="primary", key=f"delete {wanted}")
             for_good = st.button(t("Delete it for good"), key=f"for good {wanted}")

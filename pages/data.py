@@ -9,6 +9,7 @@ from dssm_core.errors import UserError
 from dssm_core.split import Split
 from dssm_core.workspace import Workspace
 from lab import address, bringing, figures, frame, ingest_report, loading, reading, tables, undo, uploads, words
+from lab.language import t
 
 
 def main() -> None:
@@ -171,8 +172,9 @@ def show_delete(workspace: Workspace, manifest: dict) -> None:
     if manifest["bundled"]:
         st.caption("This dataset ships with the lab and stays.")
         return
-    effect = "runs made from it stay, but no longer show their users' history."
-    undo.ask(workspace, manifest["id"], manifest["name"] or manifest["id"], effect, chosen="dataset")
+    name = manifest["name"] or manifest["id"]
+    effect = t("{dataset} goes; runs made from it stay, but no longer show their users' history.", dataset=name)
+    undo.ask(workspace, manifest["id"], name, effect, chosen="dataset")
 
 
 main()

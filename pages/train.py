@@ -12,6 +12,7 @@ from dssm_core.runs import ACTIVE, RESUMABLE, Run, RunState, cancel_run, list_ru
 from dssm_core.sweeps import Sweep, list_sweeps
 from dssm_core.workspace import Workspace
 from lab import address, figures, frame, knobs, loading, sweeping, tables, undo, words
+from lab.language import t
 
 ONE_RUN, SWEEP = "One run", "Sweep: presets × seeds"
 _POLL = "1s"
@@ -273,7 +274,8 @@ def show_run(workspace: Workspace, run: Run) -> None:
         if state.state in RESUMABLE and not run.problem and not run.bundled:
             offer_resume(workspace, run)
         if state.state not in ACTIVE and not run.bundled:
-            undo.ask(workspace, run.id, words.run_name(run), "its vectors and recall lists go with it.", chosen="run")
+            effect = t("{run} goes, with its vectors and recall lists.", run=words.run_name(run))
+            undo.ask(workspace, run.id, words.run_name(run), effect, chosen="run")
     if state.state == "finished":
         show_headline(workspace, run)
         if run.model == "two_tower":

@@ -97,11 +97,11 @@ def test_a_sweep_at_work_shows_how_far_it_is(open_page, own_workspace):
     assert any(button.label == "Cancel the sweep" for button in at.button)
 
 
-def test_an_ended_sweep_is_listed_and_can_be_forgotten_without_its_runs(open_page, own_workspace):
-    made(own_workspace)
+def test_an_ended_sweep_is_listed_and_can_be_deleted_without_its_runs(open_page, own_workspace):
+    sweep = made(own_workspace)
     at = open_page("pages/train.py", own_workspace)
     assert any("my *sweep*: 1 of 2 runs" in text.value for text in at.text)
-    next(button for button in at.button if button.label == "Forget").click().run()
+    at.button(key=f"delete {sweep.id}").click().run()
     assert not at.exception
     assert not list_sweeps(Workspace(own_workspace, bundled=None))
     assert (own_workspace / "runs" / TRAINED).exists()
