@@ -14,4 +14,5 @@ class Damaged(UserError):
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> UserError:
     """The error for a name that is in none of our dicts; lists those that are."""
     choices = ", ".join(sorted(known))
-    return UserError(f"unknown {kind} {str(name)!r}: " + (f"one of {choices}" if choices else "there is none to name"))
+    known_ones = f"one of {choices}" if choices else "there is none to name"
+    return UserError(f"unknown {kind} {str(name)!r}: {known_ones}")

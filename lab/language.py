@@ -34,18 +34,25 @@ def t(text: str, /, **values: object) -> str:
 def told(sentence: str) -> str:
     """A sentence of dssm_core, such as an error, in the language of the session.
 
-    Its row in the table has {} for what was filled in, the Chinese {0}, {1}, … in their order in the English. A
-    sentence that the table lacks stays English.
+    Its row in the table has {} for what was filled in, the Chinese {0}, {1}, … in their order in the English. Phrases
+    that were filled in have rows of their own. A sentence that the table lacks stays English.
     """
     if chosen() == "en" or not sentence:
         return sentence
+    chinese = _told(sentence)
+    if chinese is None:
+        _log.warning("no Chinese for %r", sentence)
+    return chinese or sentence
+
+
+def _told(sentence: str) -> str | None:
+    """The Chinese of a sentence and of the phrases that are filled in; None for one that the table lacks."""
     if sentence in texts():
         return texts()[sentence]
     for pattern, chinese in _patterns():
         if match := pattern.fullmatch(sentence):
-            return chinese.format(*match.groups())
-    _log.warning("no Chinese for %r", sentence)
-    return sentence
+            return chinese.format(*(_told(value) or value for value in match.groups()))
+    return None
 
 
 class lazy(str):
