@@ -13,14 +13,15 @@ import plotly.graph_objects as go
 
 from dssm_core.inspection import NEVER
 from lab import palette, words
+from lab.language import t
 
 _TITLE_WIDTH = 46
 """Letters a title line: what fits a phone's screen and half a laptop's."""
 _WIDE = r"[\u2e80-\uffef]"
 """A Chinese character or mark."""
 _TITLE_LINE = 20
+_COUNTED = {"exposures": "{count} exposures", "clicks": "{count} clicks"}
 _PARTS = {"left out": palette.GREY, "train": palette.BLUE, "validation": palette.CYAN, "test": palette.ORANGE}
-_INTERVAL = "95 % interval"
 
 
 def metric_dots(table: pd.DataFrame, metric: str) -> go.Figure:
@@ -44,23 +45,29 @@ def metric_dots(table: pd.DataFrame, metric: str) -> go.Figure:
             hovertemplate=f"%{{y}}<br>{metric} {words.interval(row._asdict())}<extra></extra>",
             showlegend=False,
         )
-    figure.update_xaxes(title=f"{metric} ({_INTERVAL})", tickformat=".0%", rangemode="tozero")
+    figure.update_xaxes(title=with_interval(metric), tickformat=".0%", rangemode="tozero")
     figure.update_yaxes(type="category", automargin=True, ticklabelstandoff=6)
     return finished(figure, says_best(table, metric), height=130 + 29 * len(table), grid="x")
+
+
+def with_interval(metric: str) -> str:
+    """An axis of a metric whose dots have intervals."""
+    return t("{metric} (95 % interval)", metric=metric)
 
 
 def says_best(table: pd.DataFrame, metric: str) -> str:
     """The sentence for a table of `metric_rows`: who is best, and how far the best baseline is behind."""
     if table.empty:
-        return f"No run has {metric}"
+        return t("No run has {metric}", metric=metric)
     best = table.iloc[0]
     others = table[table["preset"].isin(palette.BASELINES)]
+    told = {"run": best["run"], "metric": metric, "value": best["value"]}
     if best["preset"] in palette.BASELINES:
-        return f"No trained run beats {best['run']}: {metric} {best['value']:.1%}"
+        return t("No trained run beats {run}: {metric} {value:.1%}", **told)
     if others.empty:
-        return f"{best['run']} is best: {metric} {best['value']:.1%}"
-    rival = others.iloc[0]
-    return f"{best['run']} is best: {metric} {best['value']:.1%}, where {rival['run']} has {rival['value']:.1%}"
+        return t("{run} is best: {metric} {value:.1%}", **told)
+    told |= {"rival": others.iloc[0]["run"], "other": others.iloc[0]["value"]}
+    return t("{run} is best: {metric} {value:.1%}, where {rival} has {other:.1%}", **told)
 
 
 def says_beaten(table: pd.DataFrame, differences: pd.DataFrame) -> str:
@@ -72,13 +79,19 @@ def says_beaten(table: pd.DataFrame, differences: pd.DataFrame) -> str:
     rival = table.loc[table["preset"].isin(palette.BASELINES), "run"].iloc[0]
     better = set(differences.loc[differences["low"] > 0, "run"])
     n = int(trained["id"].isin(better).sum())
+    told = {"n": n, "all": len(trained), "rival": rival}
     if trained.empty:
-        return f"No trained run is among these; the best baseline is {rival}"
+        return t("No trained run is among these; the best baseline is {rival}", rival=rival)
     if len(trained) == 1:
-        verb = "clearly beats" if n else "is not clearly above"
-        return f"{trained['run'].iloc[0]} {verb} the best baseline, {rival}"
-    number = f"All {n}" if n == len(trained) else f"{n or 'None'} of {len(trained)}"
-    return f"{number} trained runs clearly beat the best baseline, {rival}"
+        told = {"run": trained["run"].iloc[0], "rival": rival}
+        if n:
+            return t("{run} clearly beats the best baseline, {rival}", **told)
+        return t("{run} is not clearly above the best baseline, {rival}", **told)
+    if n == len(trained):
+        return t("All {n} trained runs clearly beat the best baseline, {rival}", n=n, rival=rival)
+    if not n:
+        return t("None of {all} trained runs clearly beat the best baseline, {rival}", all=told["all"], rival=rival)
+    return t("{n} of {all} trained runs clearly beat the best baseline, {rival}", **told)
 
 
 def days(table: pd.DataFrame, column: str) -> go.Figure:
@@ -90,25 +103,29 @@ def days(table: pd.DataFrame, column: str) -> go.Figure:
             figure.add_bar(
                 x=rows["day"],
                 y=rows[column],
-                name=part,
+                name=t(part),
                 marker_color=colour,
-                hovertemplate=f"%{{x|%Y-%m-%d}}<br>{part}: %{{y:,}} {column}<extra></extra>",
+                hovertemplate=f"%{{x|%Y-%m-%d}}<br>{t(part)}: {t(_COUNTED[column], count='%{y:,}')}<extra></extra>",
             )
     total = table.groupby("part")[column].sum()
     test, train = total.get("test", 0), total.get("train", 0) + total.get("validation", 0)
-    title = f"{test:,} {column} to test on after the cut, {train:,} to train on before it"
+    title = t(
+        "{test} to test on after the cut, {train} to train on before it",
+        test=t(_COUNTED[column], count=f"{test:,}"),
+        train=t(_COUNTED[column], count=f"{train:,}"),
+    )
     figure.update_layout(barmode="stack", bargap=0.25)
-    figure.update_xaxes(title="day", type="date", **_day_ticks(table["day"]))
-    figure.update_yaxes(title=f"{column} a day")
+    figure.update_xaxes(title=t("day"), type="date", **_day_ticks(table["day"]))
+    figure.update_yaxes(title=t("exposures a day") if column == "exposures" else t("clicks a day"))
     return finished(figure, title, legend=True)
 
 
 def _day_ticks(days: pd.Series) -> dict:
     """One tick a day for short logs, where Plotly would put ticks at noon too; months and years for long ones."""
     if days.nunique() <= 8:
-        return {"dtick": 86_400_000, "tickformat": "%d %b"}
+        return {"dtick": 86_400_000, "tickformat": t("%d %b")}
     long = pd.Timestamp(days.max()) - pd.Timestamp(days.min()) > pd.Timedelta(days=300)
-    return {"nticks": 6, "tickformat": "%b %Y"} if long else {"nticks": 8, "tickformat": "%d %b"}
+    return {"nticks": 6, "tickformat": t("%b %Y")} if long else {"nticks": 8, "tickformat": t("%d %b")}
 
 
 def popularity(table: pd.DataFrame, share: float) -> go.Figure:
@@ -119,15 +136,16 @@ def popularity(table: pd.DataFrame, share: float) -> go.Figure:
         figure.add_scatter(
             x=shown["rank"],
             y=shown[column],
-            name=column,
+            name=t(column),
             mode="markers",
             marker={"color": colour, "size": 5, "opacity": 0.75},
-            hovertemplate=f"rank %{{x:,}}<br>%{{y:,}} {column}<extra></extra>",
+            hovertemplate=t("rank {rank}", rank="%{x:,}") + f"<br>{t(_COUNTED[column], count='%{y:,}')}<extra></extra>",
         )
-    figure.update_xaxes(title="article's rank by exposures (log scale)", type="log", **decades(table["rank"]))
+    figure.update_xaxes(title=t("article's rank by exposures (log scale)"), type="log", **decades(table["rank"]))
     top = table[["exposures", "clicks"]].max(axis=None) if len(table) else 1
-    figure.update_yaxes(title="count per article (log scale)", type="log", **decades(pd.Series([top])))
-    return finished(figure, f"A tenth of the articles takes {share:.0%} of the exposures", legend=True)
+    figure.update_yaxes(title=t("count per article (log scale)"), type="log", **decades(pd.Series([top])))
+    title = t("A tenth of the articles takes {share:.0%} of the exposures", share=share)
+    return finished(figure, title, legend=True)
 
 
 def decades(values: pd.Series) -> dict:
@@ -155,84 +173,114 @@ def deciles(table: pd.DataFrame, strategies: dict[str, str]) -> go.Figure:
                 "line_width": 0,
                 "pattern": {"shape": look.pattern, "bgcolor": look.colour, "fgcolor": "white", "solidity": 0.2},
             },
-            hovertemplate=f"%{{customdata}}<br>{name}: %{{y:.2%}} of the negatives<extra></extra>",
+            hovertemplate="%{customdata}<br>"
+            + t("{name}: {share} of the negatives", name=name, share="%{y:.2%}")
+            + "<extra></extra>",
             customdata=[_decile_name(decile) for decile in table["decile"]],
         )
     for column, dash, symbol in (("exposures", "dot", "circle-open"), ("clicks", "solid", "x-thin-open")):
+        name = t("share of the exposures") if column == "exposures" else t("share of the clicks")
         figure.add_scatter(
             x=place,
             y=table[column],
-            name=f"share of the {column}",
+            name=name,
             mode="lines+markers",
             line={"color": palette.GREY, "width": 1.5, "dash": dash},
             marker={"symbol": symbol, "size": 8, "color": palette.GREY},
-            hovertemplate=f"%{{customdata}}<br>%{{y:.2%}} of the {column}<extra></extra>",
+            hovertemplate=f"%{{customdata}}<br>{name}: %{{y:.2%}}<extra></extra>",
             customdata=[_decile_name(decile) for decile in table["decile"]],
         )
-    ticks = ["1<br>most" if decile == 1 else "never" if decile == NEVER else str(decile) for decile in table["decile"]]
     figure.update_layout(barmode="group", bargap=0.2)
-    figure.update_xaxes(title=_says_groups(table), tickvals=place, ticktext=ticks, tickangle=0)
-    figure.update_yaxes(title="share of the negatives", tickformat=".0%", rangemode="tozero")
+    figure.update_xaxes(title=_says_groups(table), tickvals=place, ticktext=decile_ticks(table), tickangle=0)
+    figure.update_yaxes(title=t("share of the negatives"), tickformat=".0%", rangemode="tozero")
     # a phone has one legend entry a line
     return finished(figure, says_deciles(table, list(strategies)), legend=True, height=360 + 13 * len(strategies))
 
 
+def decile_ticks(table: pd.DataFrame) -> list[str]:
+    """The labels of an axis of deciles by train exposures; `table` has the column decile."""
+    ends = {1: f"1<br>{t('most')}", NEVER: t("never")}
+    return [ends.get(decile, str(decile)) for decile in table["decile"]]
+
+
 def _decile_name(decile: int) -> str:
-    return "never exposed in train" if decile == NEVER else f"decile {decile} by exposures"
+    return t("never exposed in train") if decile == NEVER else t("decile {decile} by exposures", decile=decile)
 
 
 def _says_groups(table: pd.DataFrame) -> str:
     """The axis of popularity in words: what a decile is, and how many articles were never exposed."""
     never = int(table.loc[table["decile"] == NEVER, "articles"].sum())
-    told = f"decile by train exposures, {words.counted(int(table['articles'].iloc[0]), 'article')} each"
-    return f"{told}<br>never exposed: {words.counted(never, 'article')}" if never else told
+    each = words.counted(int(table["articles"].iloc[0]), "article")
+    told = t("decile by train exposures, {articles} each", articles=each)
+    return f"{told}<br>{t('never exposed: {articles}', articles=words.counted(never, 'article'))}" if never else told
 
 
 def says_deciles(table: pd.DataFrame, strategies: list[str]) -> str:
     """Which strategy draws the most exposed decile most, beside the share of the exposures that it takes."""
     if table.empty or table["decile"].iloc[0] != 1:
-        return "Nothing was exposed in train"
+        return t("Nothing was exposed in train")
     top = table.iloc[0]
     ordered = sorted(strategies, key=lambda name: top[name])
     lowest, highest = ordered[0], ordered[-1]
-    known = f"it has {top['exposures']:.0%} of the exposures"
-    if len(ordered) == 1 or top[highest] - top[lowest] < 0.005:
-        who = highest if len(ordered) == 1 else "every strategy here"
-        return f"The most exposed tenth is {top[highest]:.0%} of what {who} draws; {known}"
-    drawn = f"{top[highest]:.0%} of what {highest} draws and {top[lowest]:.0%} of {lowest}'s"
-    return f"The most exposed tenth is {drawn}; {known}"
+    told = {"share": top[highest], "highest": highest, "exposures": top["exposures"]}
+    if len(ordered) == 1:
+        return t(
+            "The most exposed tenth is {share:.0%} of what {highest} draws; it has {exposures:.0%} of the exposures",
+            **told,
+        )
+    if top[highest] - top[lowest] < 0.005:
+        return t(
+            "The most exposed tenth is {share:.0%} of what every strategy here draws; it has {exposures:.0%} of the "
+            "exposures",
+            share=told["share"],
+            exposures=told["exposures"],
+        )
+    return t(
+        "The most exposed tenth is {share:.0%} of what {highest} draws and {least:.0%} of {lowest}'s; it has "
+        "{exposures:.0%} of the exposures",
+        **told,
+        least=top[lowest],
+        lowest=lowest,
+    )
 
 
 def field_weights(table: pd.DataFrame) -> go.Figure:
     """The mean gate of every field, each side's largest on top; `table` as `tables.field_weights` makes it."""
     figure = go.Figure()
-    for side, colour in (("articles", palette.ORANGE), ("users", palette.BLUE)):
+    for side, one, colour in (("articles", "article", palette.ORANGE), ("users", "user", palette.BLUE)):
         rows = table[table["side"] == side][::-1]
         figure.add_bar(
             x=rows["weight"],
-            y=[f"{side[:-1]} · {short(field)}" for field in rows["field"]],
+            y=[f"{t(one)} · {short(field)}" for field in rows["field"]],
             orientation="h",
-            name=side,
+            name=t(side),
             marker_color=colour,
             text=[f"{weight:.2f}" for weight in rows["weight"]],
             textposition="auto",
             cliponaxis=False,
             hovertemplate="%{y}: %{x:.3f}<extra></extra>",
         )
-    figure.update_xaxes(title="mean gate of the field", rangemode="tozero")
+    figure.update_xaxes(title=t("mean gate of the field"), rangemode="tozero")
     figure.update_yaxes(automargin=True, ticklabelstandoff=6)
     return finished(figure, says_field_weights(table), height=130 + 27 * len(table), grid="x")
 
 
 def says_field_weights(table: pd.DataFrame) -> str:
     """Which field counts most and which least on each side."""
-    told = []
-    for side, rows in table.groupby("side", sort=False):
-        most, least = rows.loc[rows["weight"].idxmax()], rows.loc[rows["weight"].idxmin()]
-        rest = f", {least['field']} least ({least['weight']:.2f})" if len(rows) > 1 else ""
-        told.append(f"of {side}, {most['field']} counts most ({most['weight']:.2f}){rest}")
-    sentence = "; ".join(told) or "no field has a gate"
+    sides = [_says_side(str(side), rows) for side, rows in table.groupby("side", sort=False)]
+    if not sides:
+        return t("No field has a gate")
+    sentence = t("; ").join(sides)
     return sentence[0].upper() + sentence[1:]
+
+
+def _says_side(side: str, rows: pd.DataFrame) -> str:
+    most, least = rows.loc[rows["weight"].idxmax()], rows.loc[rows["weight"].idxmin()]
+    told = {"side": t(side), "most": most["field"], "high": most["weight"]}
+    if len(rows) == 1:
+        return t("of {side}, {most} counts most ({high:.2f})", **told)
+    told |= {"least": least["field"], "low": least["weight"]}
+    return t("of {side}, {most} counts most ({high:.2f}), {least} least ({low:.2f})", **told)
 
 
 def losses(epochs: pd.DataFrame, steps: pd.DataFrame) -> go.Figure:
@@ -244,18 +292,18 @@ def losses(epochs: pd.DataFrame, steps: pd.DataFrame) -> go.Figure:
     figure.add_scatter(
         x=steps["progress"],
         y=steps["loss"],
-        name="train, each step",
+        name=t("train, each step"),
         mode="lines",
         line={"color": palette.BLUE, "width": 1},
         opacity=0.55,
-        hovertemplate="epoch %{x:.2f}<br>loss %{y:.4g}<extra></extra>",
+        hovertemplate=f"{t('epoch {epoch}', epoch='%{x:.2f}')}<br>{t('loss {loss}', loss='%{y:.4g}')}<extra></extra>",
     )
     for column, name, colour in (
-        ("loss", "train, epoch mean", palette.BLUE),
-        ("validation_loss", "validation", palette.ORANGE),
+        ("loss", t("train, epoch mean"), palette.BLUE),
+        ("validation_loss", t("validation"), palette.ORANGE),
     ):
         _epoch_line(figure, epochs, column, name, colour, "%{y:.4g}")
-    figure.update_yaxes(title="loss a click (nats)")
+    figure.update_yaxes(title=t("loss a click (nats)"))
     return _over_epochs(figure, epochs, says_losses(epochs), legend=True)
 
 
@@ -263,30 +311,37 @@ def says_losses(epochs: pd.DataFrame) -> str:
     """What the loss curves show so far."""
     validation = _column(epochs, "validation_loss")
     if len(validation) < 2:
-        return "The loss so far: two epochs make a trend"
+        return t("The loss so far: two epochs make a trend")
     best = int(validation.idxmin())
     if best == validation.index[-1]:
-        return "The validation loss still falls: more epochs may help"
-    return f"The validation loss was lowest after epoch {int(epochs.at[best, 'epoch'])}: from there it memorizes"
+        return t("The validation loss still falls: more epochs may help")
+    lowest = int(epochs.at[best, "epoch"])
+    return t("The validation loss was lowest after epoch {epoch}: from there it memorizes", epoch=lowest)
 
 
 def validation_recall(epochs: pd.DataFrame) -> go.Figure:
     """Recall@50 of the validation clicks, a point an epoch; `epochs` has epoch and validation_recall@50."""
     figure = go.Figure()
-    _epoch_line(figure, epochs, "validation_recall@50", "validation recall@50", palette.GREEN, "%{y:.1%}")
-    figure.update_yaxes(title="validation recall@50", tickformat=".1%", rangemode="tozero")
+    name = t("validation {metric}", metric="recall@50")
+    _epoch_line(figure, epochs, "validation_recall@50", name, palette.GREEN, "%{y:.1%}")
+    figure.update_yaxes(title=name, tickformat=".1%", rangemode="tozero")
     recall = _column(epochs, "validation_recall@50")
     if recall.empty:
-        return _over_epochs(figure, epochs, "Recall of the validation clicks shows after the first epoch")
+        return _over_epochs(figure, epochs, t("Recall of the validation clicks shows after the first epoch"))
     best = int(recall.idxmax())
-    title = f"Best after epoch {int(epochs.at[best, 'epoch'])}: {recall[best]:.1%} of the validation clicks in 50"
+    title = t(
+        "Best after epoch {epoch}: {recall:.1%} of the validation clicks in 50",
+        epoch=int(epochs.at[best, "epoch"]),
+        recall=recall[best],
+    )
     return _over_epochs(figure, epochs, title)
 
 
 def scores(positive: dict, negative: dict) -> go.Figure:
     """Histograms of the cosines of clicked articles and of negatives; each has `edges` (n + 1) and `counts` (n)."""
     figure = go.Figure()
-    for histogram, name, colour in ((negative, "negatives", palette.ORANGE), (positive, "clicked", palette.BLUE)):
+    sides = ((negative, t("negatives"), palette.ORANGE), (positive, t("clicked"), palette.BLUE))
+    for histogram, name, colour in sides:
         edges, counts = np.asarray(histogram["edges"], float), np.asarray(histogram["counts"], float)
         figure.add_bar(
             x=(edges[1:] + edges[:-1]) / 2,
@@ -295,14 +350,20 @@ def scores(positive: dict, negative: dict) -> go.Figure:
             name=name,
             marker={"color": colour, "line_width": 0},
             opacity=0.6,
-            hovertemplate=f"{name}: %{{y:.1%}} at cosine %{{x:.2f}}<extra></extra>",
+            hovertemplate=t("{name}: {share} at cosine {cosine}", name=name, share="%{y:.1%}", cosine="%{x:.2f}")
+            + "<extra></extra>",
         )
     figure.update_layout(barmode="overlay", bargap=0)
-    figure.update_xaxes(title="cosine of user and article vector")
-    figure.update_yaxes(title="share of the pairs", tickformat=".0%")
-    apart = _mean(positive) - _mean(negative)
-    title = f"Clicked articles score {abs(apart):.2f} {'above' if apart >= 0 else 'below'} negatives on average"
-    return finished(figure, title, legend=True)
+    figure.update_xaxes(title=t("cosine of user and article vector"))
+    figure.update_yaxes(title=t("share of the pairs"), tickformat=".0%")
+    return finished(figure, says_scores(_mean(positive) - _mean(negative)), legend=True)
+
+
+def says_scores(apart: float) -> str:
+    """How far clicked articles score above negatives."""
+    if apart >= 0:
+        return t("Clicked articles score {apart:.2f} above negatives on average", apart=apart)
+    return t("Clicked articles score {apart:.2f} below negatives on average", apart=-apart)
 
 
 def _mean(histogram: dict) -> float:
@@ -313,9 +374,9 @@ def _mean(histogram: dict) -> float:
 def health(epochs: pd.DataFrame) -> go.Figure:
     """Share of distinct user vectors and mean cosine between users, a point an epoch."""
     figure = go.Figure()
-    _epoch_line(figure, epochs, "distinct_users", "distinct user vectors", palette.GREEN, "%{y:.1%}")
-    _epoch_line(figure, epochs, "mean_cosine", "mean cosine between users", palette.PURPLE, "%{y:.2f}")
-    figure.update_yaxes(title="share · cosine", range=[min(-0.05, _lowest(epochs, "mean_cosine")), 1.08])
+    _epoch_line(figure, epochs, "distinct_users", t("distinct user vectors"), palette.GREEN, "%{y:.1%}")
+    _epoch_line(figure, epochs, "mean_cosine", t("mean cosine between users"), palette.PURPLE, "%{y:.2f}")
+    figure.update_yaxes(title=t("share · cosine"), range=[min(-0.05, _lowest(epochs, "mean_cosine")), 1.08])
     return _over_epochs(figure, epochs, says_health(epochs), legend=True)
 
 
@@ -328,10 +389,10 @@ def says_health(epochs: pd.DataFrame) -> str:
     """Whether the user vectors have collapsed onto each other."""
     distinct, cosine = _column(epochs, "distinct_users"), _column(epochs, "mean_cosine")
     if distinct.empty or cosine.empty:
-        return "Health of the vectors shows after the first epoch"
+        return t("Health of the vectors shows after the first epoch")
     if distinct.iloc[-1] < 0.5 or cosine.iloc[-1] > 0.95:
-        return "Collapsed: user vectors are nearly all alike"
-    return f"Healthy: {distinct.iloc[-1]:.0%} of the user vectors are distinct"
+        return t("Collapsed: user vectors are nearly all alike")
+    return t("Healthy: {share:.0%} of the user vectors are distinct", share=distinct.iloc[-1])
 
 
 def recall_curves(curves: pd.DataFrame) -> go.Figure:
@@ -350,8 +411,8 @@ def recall_curves(curves: pd.DataFrame) -> go.Figure:
             hovertemplate="%{fullData.name}<br>recall@%{x}: %{y:.1%}<extra></extra>",
         )
     ticks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000) if k <= curves["k"].max()]
-    figure.update_xaxes(title="K, length of the recall list (log scale)", type="log", tickvals=ticks)
-    figure.update_yaxes(title="recall@K, mean over users", tickformat=".0%", rangemode="tozero")
+    figure.update_xaxes(title=t("K, length of the recall list (log scale)"), type="log", tickvals=ticks)
+    figure.update_yaxes(title=t("recall@K, mean over users"), tickformat=".0%", rangemode="tozero")
     # a phone has one legend entry a line
     return finished(figure, says_curves(curves), legend=True, height=400 + 13 * len(looks))
 
@@ -362,13 +423,19 @@ def says_curves(curves: pd.DataFrame) -> str:
     leader = table.idxmax(axis=1)
     last = leader.iloc[-1]
     if table.shape[1] == 1:
-        return f"{last} recalls {table[last].iloc[-1]:.1%} of the held-out clicks in {table.index[-1]}"
+        return t(
+            "{run} recalls {recall:.1%} of the held-out clicks in {k}",
+            run=last,
+            recall=table[last].iloc[-1],
+            k=table.index[-1],
+        )
     if (leader == last).all():
-        return f"{last} leads at every K"
+        return t("{run} leads at every K", run=last)
     if leader.iloc[0] == last:
-        return f"{last} leads at K = {leader.index[0]} and {leader.index[-1]}, others in between"
+        ends = {"run": last, "first": leader.index[0], "last": leader.index[-1]}
+        return t("{run} leads at K = {first} and {last}, others in between", **ends)
     from_ = leader.index[::-1][(leader[::-1] == last).cumprod().astype(bool)].min()
-    return f"{last} leads from K = {from_}, {leader.iloc[0]} in the shortest list"
+    return t("{run} leads from K = {k}, {other} in the shortest list", run=last, k=from_, other=leader.iloc[0])
 
 
 def segments(table: pd.DataFrame, presets: dict[str, str], segment: str, metric: str) -> go.Figure:
@@ -395,14 +462,16 @@ def segments(table: pd.DataFrame, presets: dict[str, str], segment: str, metric:
                 "width": 0,
             },
             customdata=np.column_stack([[words.as_html(str(part)) for part in rows["part"]], rows["held_out_clicks"]]),
-            hovertemplate="%{fullData.name}<br>%{customdata[0]}: %{x:.1%} of %{customdata[1]} clicks<extra></extra>",
+            hovertemplate="%{fullData.name}<br>%{customdata[0]}: "
+            + t("{share} of {count} clicks", share="%{x:.1%}", count="%{customdata[1]}")
+            + "<extra></extra>",
         )
     counts = table.drop_duplicates("part").set_index("part")["held_out_clicks"]
     ticks = [f"{short(part)}<br>{words.counted(int(counts[part]), 'click')}" for part in order]
     figure.update_yaxes(
         tickvals=[-place for place in range(len(order))], ticktext=ticks, automargin=True, zeroline=False
     )
-    figure.update_xaxes(title=f"{metric} ({_INTERVAL})", tickformat=".0%", rangemode="tozero")
+    figure.update_xaxes(title=with_interval(metric), tickformat=".0%", rangemode="tozero")
     height = 190 + len(order) * max(46, 16 * table["id"].nunique()) + 12 * table["id"].nunique()
     return finished(figure, says_segments(table, segment), legend=True, height=height, grid="x")
 
@@ -425,15 +494,17 @@ def shorts(texts: Iterable[object], longest: int = 18) -> list[str]:
 def says_segments(table: pd.DataFrame, segment: str) -> str:
     """Where the best run of the table is strongest and weakest."""
     if table.empty:
-        return f"No held-out clicks by {segment}"
+        return t("No held-out clicks by {segment}", segment=segment)
     # of all clicks together: a mean over the segments would weigh five clicks like a thousand
     hits = (table["recall"] * table["held_out_clicks"]).groupby(table["run"], sort=False).sum()
     best = (hits / table.groupby("run", sort=False)["held_out_clicks"].sum()).idxmax()
     mine = table[table["run"] == best]
     low, high = mine.loc[mine["recall"].idxmin()], mine.loc[mine["recall"].idxmax()]
+    told = {"segment": segment, "run": best, "high": high["recall"], "best": high["part"]}
     if low["part"] == high["part"]:
-        return f"By {segment}: {best} has {high['recall']:.1%} for {high['part']}"
-    return f"By {segment}: {best} has {high['recall']:.1%} for {high['part']}, {low['recall']:.1%} for {low['part']}"
+        return t("By {segment}: {run} has {high:.1%} for {best}", **told)
+    told |= {"low": low["recall"], "worst": low["part"]}
+    return t("By {segment}: {run} has {high:.1%} for {best}, {low:.1%} for {worst}", **told)
 
 
 def overlap(table: pd.DataFrame, k: int) -> go.Figure:
@@ -454,17 +525,24 @@ def overlap(table: pd.DataFrame, k: int) -> go.Figure:
             xgap=2,
             ygap=2,
             showscale=False,
-            hovertemplate="%{y} and %{x}<br>%{text} of the articles in either list are in both<extra></extra>",
+            hovertemplate="%{y} · %{x}<br>"
+            + t("{share} of the articles in either list are in both", share="%{text}")
+            + "<extra></extra>",
         )
     )
     apart = np.where(np.eye(len(values), dtype=bool), np.nan, values)
-    title = f"Lists of {k}: one run only"
+    title = t("Lists of {k}: one run only", k=k)
     if np.isfinite(apart).any():
         row, column = np.unravel_index(np.nanargmin(apart), apart.shape)
-        pair = f"{table.index[row]} and {table.columns[column]}"
-        title = f"{pair} differ most: {apart[row, column]:.0%} of what is in either top {k} is in both"
-    figure.update_xaxes(title="run", type="category", tickangle=-50, automargin=True, tickvals=names)
-    figure.update_yaxes(title="run", type="category", autorange="reversed", automargin=True)
+        title = t(
+            "{one} and {other} differ most: {share:.0%} of what is in either top {k} is in both",
+            one=table.index[row],
+            other=table.columns[column],
+            share=apart[row, column],
+            k=k,
+        )
+    figure.update_xaxes(title=t("run"), type="category", tickangle=-50, automargin=True, tickvals=names)
+    figure.update_yaxes(title=t("run"), type="category", autorange="reversed", automargin=True)
     return finished(figure, title, height=230 + 36 * len(names), grid="")
 
 
@@ -480,13 +558,13 @@ def _epoch_line(figure: go.Figure, epochs: pd.DataFrame, column: str, name: str,
         name=name,
         mode="lines+markers",
         line={"color": colour, "width": 2},
-        hovertemplate=f"epoch %{{x}}<br>{name} {value}<extra></extra>",
+        hovertemplate=f"{t('epoch {epoch}', epoch='%{x}')}<br>{name} {value}<extra></extra>",
     )
 
 
 def _over_epochs(figure: go.Figure, epochs: pd.DataFrame, title: str, legend: bool = False) -> go.Figure:
     whole = {"dtick": 1} if len(epochs) <= 10 else {"nticks": 8}
-    figure.update_xaxes(title="epoch", rangemode="tozero", **whole)
+    figure.update_xaxes(title=t("epoch"), rangemode="tozero", **whole)
     return finished(figure, title, legend=legend)
 
 

@@ -7,6 +7,7 @@ from dssm_core.dataset import NO_TIME, UNKNOWN, Dataset
 from dssm_core.inspection import Shares, TrainFacts
 from dssm_core.split import Split
 from lab import palette, words
+from lab.language import t
 
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 _HOUR_MS = 3_600_000
@@ -73,12 +74,13 @@ def best_baseline(table: pd.DataFrame) -> pd.Series | None:
 def says_history(history: pd.DataFrame) -> str:
     """A sentence without its subject on what a user clicked before; `history` is of `history`."""
     if history.empty:
-        return "clicked nothing in train."
-    clicked = f"clicked {words.counted(len(history), 'article')} in train"
+        return t("clicked nothing in train.")
+    clicked = words.counted(len(history), "article")
     if "category" not in history:
-        return f"{clicked}."
+        return t("clicked {articles} in train.", articles=clicked)
     most = history.loc[history["category"] != UNKNOWN, "category"].value_counts().head(3)
-    return f"{clicked}, most often {', '.join(f'{name} ({count})' for name, count in most.items())}."
+    categories = ", ".join(f"{name} ({count})" for name, count in most.items())
+    return t("clicked {articles} in train, most often {categories}.", articles=clicked, categories=categories)
 
 
 def configs(differing: pd.DataFrame) -> pd.DataFrame:
@@ -116,31 +118,33 @@ def _verdict(row, baseline: str) -> str:
 
 
 def readable(board: pd.DataFrame, metric: str, baseline: str) -> pd.DataFrame:
-    """A leaderboard as texts: run, the metric with its interval, the difference in points, the verdict, what the
-    interval of the difference covers."""
+    """A leaderboard as texts for people: run, the metric with its interval, the difference in points, the verdict, what
+    the interval of the difference covers. Its columns are named in the language of the session."""
     return pd.DataFrame(
         {
-            "run": board["run"],
+            t("run"): board["run"],
             metric: [words.interval(row) for row in board[["value", "low", "high"]].to_dict("records")],
-            f"difference from {baseline} (points)": [
+            t("difference from {baseline} (points)", baseline=baseline): [
                 "" if pd.isna(row.difference) else _points(row) for row in board.itertuples()
             ],
-            "verdict": board["verdict"],
-            "seeds": board["seeds"],
-            "interval covers": board["difference_covers"].fillna(""),
+            t("verdict"): board["verdict"].map(t),
+            t("seeds"): board["seeds"],
+            t("interval covers"): [t(covers) if covers else "" for covers in board["difference_covers"].fillna("")],
         }
     )
 
 
 def _points(row) -> str:
     value, low, high = (100 * x for x in (row.difference, row.difference_low, row.difference_high))
-    return f"{value:+.1f}" if pd.isna(low) else f"{value:+.1f} ({low:+.1f} to {high:+.1f})"
+    if pd.isna(low):
+        return f"{value:+.1f}"
+    return t("{value:+.1f} ({low:+.1f} to {high:+.1f})", value=value, low=low, high=high)
 
 
 def catalogue(names: dict[str, str], metrics: dict[str, dict], wanted: list[str]) -> pd.DataFrame:
     """Metrics of the catalogue, which no single user has: a row a run, a column a metric."""
     values = {name: [_three_digits(metrics[id].get(name, {}).get("value")) for id in names] for name in wanted}
-    return pd.DataFrame({"run": list(names.values()), **values})
+    return pd.DataFrame({t("run"): list(names.values()), **values})
 
 
 def _three_digits(value: float | None) -> str:
@@ -170,7 +174,7 @@ SHARES = {
     ),
     "topped up": ("topped up", "The strategy had none left to give for this click, so uniform gave one."),
 }
-"""What each share of a sample of draws is called, and what it says to people."""
+"""What each share of a sample of draws is called, and what it says to people, in English."""
 DISTINCT = (
     "distinct articles",
     "How many different articles the draws hold: where they are few, each comes up again and again.",
@@ -179,7 +183,8 @@ DISTINCT = (
 
 
 def sampling_shares(shares: dict[str, Shares]) -> pd.DataFrame:
-    """A row a share and a column a strategy, as texts with 95 % intervals; `SHARES` says what each means.
+    """A row a share and a column a strategy, as texts with 95 % intervals; `SHARES` says what each means. Its texts are
+    in the language of the session.
 
     Shares that no strategy has, such as "same category" in a log without categories, are left out.
     """
@@ -187,9 +192,9 @@ def sampling_shares(shares: dict[str, Shares]) -> pd.DataFrame:
     for measure, (label, _) in SHARES.items():
         texts = {name: _unbroken(words.fine_interval(*some.shares[measure])) for name, some in shares.items()}
         if set(texts.values()) != {"n/a"}:
-            rows.append({"share of the negatives": label, **texts})
-    distinct = {name: f"{some.distinct:,} of {some.draws:,}" for name, some in shares.items()}
-    rows.append({"share of the negatives": DISTINCT[0], **distinct})
+            rows.append({t("share of the negatives"): t(label), **texts})
+    distinct = {name: t("{part:,} of {whole:,}", part=some.distinct, whole=some.draws) for name, some in shares.items()}
+    rows.append({t("share of the negatives"): t(DISTINCT[0]), **distinct})
     return pd.DataFrame(rows)
 
 
@@ -202,23 +207,34 @@ def says_shares(shares: dict[str, Shares]) -> str:
     """What to conclude from the shares of one strategy, or of several beside each other: a sentence or two."""
     if len(shares) == 1:
         return _says_one(*next(iter(shares.items())))
-    told = ["No strategy shown here clearly draws more false negatives than another."]
+    told = [t("No strategy shown here clearly draws more false negatives than another.")]
     if (ordered := _apart(shares, "false negative")) is not None:
         (fewest, low), (most, high) = ordered
-        told = [f"{most} draws the most false negatives, {_small(high)}; {fewest} the fewest, {_small(low)}."]
+        found = {"most": most, "high": _small(high), "fewest": fewest, "low": _small(low)}
+        told = [t("{most} draws the most false negatives, {high}; {fewest} the fewest, {low}.", **found)]
     if (ordered := _apart(shares, "same category")) is not None:
         (easiest, low), (hardest, high) = ordered
+        found = {"hardest": hardest, "high": _small(high), "easiest": easiest, "low": _small(low)}
         told.append(
-            f"{hardest} draws from the clicked article's category most, {_small(high)}; {easiest} least, {_small(low)}."
+            t("{hardest} draws from the clicked article's category most, {high}; {easiest} least, {low}.", **found)
         )
     return " ".join(told)
 
 
 def _says_one(name: str, some: Shares) -> str:
     false, never, same = (some.shares[measure][0] for measure in ("false negative", "never exposed", "same category"))
-    told = f"Of the negatives of {name}, {_small(false)} are clicked by their user later"
-    told += f" and {_small(never)} were never exposed"
-    return f"{told}." if np.isnan(same) else f"{told}; {_small(same)} are in the clicked article's category."
+    told = {"strategy": name, "false": _small(false), "never": _small(never)}
+    if np.isnan(same):
+        return t(
+            "Of the negatives of {strategy}, {false} are clicked by their user later and {never} were never exposed.",
+            **told,
+        )
+    return t(
+        "Of the negatives of {strategy}, {false} are clicked by their user later and {never} were never exposed; "
+        "{same} are in the clicked article's category.",
+        **told,
+        same=_small(same),
+    )
 
 
 def _apart(shares: dict[str, Shares], measure: str) -> list[tuple[str, float]] | None:
