@@ -73,12 +73,14 @@ class LessonLog:
         )
         return recommender.recall(self.users, k)
 
+    def ranked(self, lists: RecallLists) -> pd.DataFrame:
+        """The held-out clicks with their place from 1 in the lists, 0 where absent, as `list_rank`."""
+        users, articles = (self.held_out[side].to_numpy() for side in ("user", "article"))
+        return self.held_out.assign(list_rank=list_ranks(lists, users, articles, len(self.dataset.articles)))
+
     def recalls(self, lists: RecallLists, k: int) -> np.ndarray:
         """Recall@k of each measured user: (users,) float64."""
-        places = list_ranks(
-            lists, self.held_out["user"].to_numpy(), self.held_out["article"].to_numpy(), len(self.dataset.articles)
-        )
-        return recall_by_user(self.held_out.assign(list_rank=places), [k])[:, 0]
+        return recall_by_user(self.ranked(lists), [k])[:, 0]
 
     def lists_of(self, recall: pd.DataFrame, k: int) -> RecallLists:
         """The lists of the measured users from a run's recall.parquet (user, rank, article, score)."""
@@ -169,16 +171,23 @@ def annoy_loss(log: LessonLog, towers: Towers, k: int, trees: int, search_ks: li
 
 def farthest_first(log: LessonLog, lists: RecallLists, k: int) -> TwoWays:
     """Recall@k of lists that are cut at `k`: nearest first, and as the recipe orders them. Scores are cosines."""
-    distances = np.sqrt(np.maximum(2 - 2 * lists.scores, 0))
-    turned = RecallLists(lists.users, recipe_mistakes.farthest_first(lists.articles, distances), lists.scores)
-    return TwoWays.of(log.recalls(lists, k), log.recalls(turned, k))
+    return TwoWays.of(log.recalls(lists, k), log.recalls(turned(lists), k))
+
+
+def turned(lists: RecallLists) -> RecallLists:
+    """Lists whose scores are cosines as the recipe orders them."""
+    return RecallLists(lists.users, recipe_mistakes.farthest_first(lists.articles, _distances(lists)), lists.scores)
+
+
+def _distances(lists: RecallLists) -> np.ndarray:
+    """Annoy's angular distances, from cosines."""
+    return np.sqrt(np.maximum(2 - 2 * lists.scores, 0))
 
 
 def distances_as_scores(log: LessonLog, lists: RecallLists, other: RecallLists, k: int) -> TwoWays:
     """Recall@k of `lists`, whose scores are cosines, merged with those of another channel: by cosine, by distance."""
-    distances = np.sqrt(np.maximum(2 - 2 * lists.scores, 0))
     recalls = []
-    for scores in (lists.scores, distances):
+    for scores in (lists.scores, _distances(lists)):
         articles = recipe_mistakes.merged([(lists.articles, scores), (other.articles, other.scores)], k)
         empty = np.full(articles.shape, np.nan, np.float32)
         recalls.append(log.recalls(RecallLists(lists.users, articles.astype(np.int32), empty), k))

@@ -18,6 +18,7 @@ from lab.language import t, told
 _ASSETS = Path(__file__).parent.parent / "assets"
 _PAGES = (
     ("app.py", "Overview", ":material/home:"),
+    ("pages/learn.py", "Learn", ":material/school:"),
     ("pages/data.py", "Data", ":material/table_rows:"),
     ("pages/sampling.py", "Sampling lab", ":material/casino:"),
     ("pages/train.py", "Train", ":material/model_training:"),

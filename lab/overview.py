@@ -1,14 +1,24 @@
-"""Overview: what the runs found, one user's story, and where to go next."""
+"""Overview: what the runs found and for whom, one user's story, and where to go next, on the first screen."""
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from dssm_core.comparable import comparison_key
+from dssm_core.compare import difference_matrix
+from dssm_core.dataset import Dataset
 from dssm_core.runs import Run
+from dssm_core.segments import segments_of
+from dssm_core.split import Split
+from dssm_core.train_counts import count_train
 from dssm_core.workspace import Workspace
-from lab import address, comparing, figures, frame, loading, tables, user_tables, words
+from lab import address, comparing, figures, frame, loading, overview_figures, tables, user_tables, words
+from lab.glossary import explain
+from lab.language import t
 
 _WANTED_K = 50
+_STORY_CLICKS = 3
+"""Held-out clicks of the user whose story is told, at most: they are seen without scrolling."""
 
 
 def main() -> None:
@@ -19,8 +29,9 @@ def main() -> None:
         if groups:
             runs = choose_dataset(workspace, groups)
             k = shown_k(runs[0])
-            show_finding(runs, f"recall@{k}")
+            show_finding(workspace, runs, k)
             show_story(workspace, loading.best_trained(runs, f"recall@{k}"), k)
+            show_measure(runs, k)
 
 
 def comparable_groups(workspace: Workspace, finished: list[Run]) -> dict[str, list[Run]]:
@@ -36,21 +47,24 @@ def comparable_groups(workspace: Workspace, finished: list[Run]) -> dict[str, li
 
 
 def show_welcome(found: bool) -> None:
-    st.title("Which articles does recall find?")
+    st.title(t("Which articles does recall find?"))
     st.markdown(
-        "Train two-tower models on the exposure log of a news recommender, see which of the next day's clicks they "
-        "recall, and compare ways to draw negatives on equal terms."
+        t(
+            "Train two-tower models on the log of a news recommender, and see which of the next day's clicks they recall."
+        )
     )
     if not found:
         st.info(
-            "No run has finished yet. Make a demo log on the Data page, then train your first model.",
+            t("No run has finished yet. Make a demo log on the Data page, then train your first model."),
             icon=":material/info:",
         )
     with st.container(horizontal=True):
-        if st.button("Use your own logs", icon=":material/upload_file:", type="primary"):
+        if st.button(t("Use your own logs"), icon=":material/upload_file:", type="primary"):
             st.switch_page("pages/data.py")
-        if st.button("Train one now", icon=":material/model_training:"):
+        if st.button(t("Train one now"), icon=":material/model_training:"):
             st.switch_page("pages/train.py")
+        if st.button(t("Learn how recall works"), icon=":material/school:"):
+            st.switch_page("pages/learn.py")
 
 
 def choose_dataset(workspace: Workspace, groups: dict[str, list[Run]]) -> list[Run]:
@@ -60,7 +74,7 @@ def choose_dataset(workspace: Workspace, groups: dict[str, list[Run]]) -> list[R
     names = words.dataset_names(workspace.datasets())
     changed = address.one("shown", list(groups))
     chosen = st.selectbox(
-        "Results on",
+        t("Results on"),
         list(groups),
         key="shown",
         format_func=lambda id: f"{names[id]} · {words.counted(len(groups[id]), 'run')}",
@@ -75,31 +89,52 @@ def shown_k(run: Run) -> int:
     return _WANTED_K if _WANTED_K in ks else max(ks)
 
 
-def show_finding(runs: list[Run], metric: str) -> None:
+def show_finding(workspace: Workspace, runs: list[Run], k: int) -> None:
+    """Which runs beat the best baseline, and beside it for whom the best of them does."""
+    metric = f"recall@{k}"
     metrics = {run.id: loading.metrics(run)["metrics"] for run in runs}
-    table = tables.metric_rows(words.run_names(runs), {run.id: run.preset for run in runs}, metrics, metric)
+    names = words.run_names(runs)
+    table = tables.metric_rows(names, {run.id: run.preset for run in runs}, metrics, metric)
     if table.empty:
-        st.text(f"Nobody clicked in the test period of these runs: {metric} is not defined.")
+        st.text(t("Nobody clicked in the test period of these runs: {metric} is not defined.", metric=metric))
         return
     baseline = tables.best_baseline(table)
     if baseline is not None:
         differences = comparing.differences(runs, baseline["id"], metric)
-        st.subheader(words.as_markdown(figures.says_beaten(table, differences)))
-    frame.chart(figures.metric_dots(table, metric), "overview-recall")
-    facts = loading.metrics(runs[0])["facts"]
-    st.caption(
-        f"{metric}: the share of a user's clicks of the test period that is in the {metric.split('@')[1]} recalled "
-        f"articles. {words.counted(facts['held_out_clicks'], 'held-out click')} of "
-        f"{words.counted(facts['users'], 'user')}, {words.percent(facts['in_pool_share'])} of them on one of the "
-        f"{facts['pool']:,} articles that may be recalled. Lines: 95 % intervals. Grey: baselines, which are not "
-        "trained. Clearly: the interval of the difference, user by user, excludes 0."
-    )
-    st.page_link(
-        "pages/compare.py",
-        label="Compare these runs in detail",
-        icon=":material/balance:",
-        query_params={"compared": [run.id for run in runs]},
-    )
+        st.subheader(words.as_markdown(figures.says_beaten(table, differences)), help=explain("baseline"))
+    left, right = st.columns([6, 5])
+    with left:
+        frame.chart(overview_figures.strategies(table, metric), "overview-recall")
+    best = loading.best_trained(runs, metric)
+    if baseline is None or best.id == baseline["id"]:
+        return
+    other = next(run for run in runs if run.id == baseline["id"])
+    with right:
+        parts = gains(workspace, best, other, k)
+        height = overview_figures.height_of(len(table))
+        figure = overview_figures.for_whom(parts, names[best.id], names[other.id], metric, height)
+        frame.chart(figure, "overview-for-whom")
+
+
+def gains(workspace: Workspace, run: Run, baseline: Run, k: int) -> pd.DataFrame:
+    """What `run` recalls above `baseline` in each part: columns part, held_out_clicks, value, low, high."""
+    dataset = loading.dataset(workspace, run.dataset)
+    split = loading.split(dataset, workspace, run.config)
+    table = _gains(loading.stamps([run, baseline]), k, run, baseline, dataset, split)
+    return table.assign(part=[overview_figures.named(row.segment, row.value_of) for row in table.itertuples()])
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _gains(
+    stamps: tuple[str, ...], k: int, _run: Run, _baseline: Run, _dataset: Dataset, _split: Split
+) -> pd.DataFrame:
+    clicks, counts = loading.held_out(_run), count_train(_dataset, _split)
+    found = []
+    for segment in segments_of(clicks, _dataset.users, _dataset.articles, counts.clicks, counts.clicked.counts()):
+        if segment.name in overview_figures.PARTS:
+            rows = difference_matrix([clicks], [loading.held_out(_baseline)], [segment], k)
+            found.append(rows.rename(columns={segment.name: "value_of"}).assign(segment=segment.name))
+    return pd.concat(found, ignore_index=True)
 
 
 def show_story(workspace: Workspace, run: Run, k: int) -> None:
@@ -108,38 +143,77 @@ def show_story(workspace: Workspace, run: Run, k: int) -> None:
     user = story_user(loading.held_out(run), k)
     if user is None:
         return
-    st.subheader("Clicked and recalled: one user")
     score = words.score_name(run)
     recall = user_tables.of_user(loading.recall(run), user)
     clicks = user_tables.held_out_list(dataset, user_tables.of_user(loading.held_out(run), user), recall, k, score)
     user_id = dataset.users["user_id"].iat[user]
-    before = tables.says_history(user_tables.history(dataset, split, user))
-    st.text(
-        f"User {user_id} {before} In the test period the user then clicked "
-        f"{words.counted(len(clicks), 'article')}; the {k} articles that {words.run_name(run)} recalls hold "
-        f"{clicks['hit'].sum()} of them."
-    )
-    st.markdown("**What the user then clicked**")
-    shown = [name for name in ("hit", "rank", "title", "category", "why") if name in clicks]
-    frame.table(clicks[shown], "story-clicks", height=frame.all_rows(clicks))
-    st.markdown(f"**What was recalled**: {k} articles, best first")
-    recalled = user_tables.recall_list(dataset, split, recall, k, score).drop(columns="article")
-    frame.table(recalled, "story-recalled", height=frame.all_rows(recalled, 10))
-    st.page_link(
-        "pages/users.py",
-        label="Look at more users",
-        icon=":material/person_search:",
-        query_params={"run": run.id, "user": user_id},
-    )
+    with st.container(border=True):
+        left, right = st.columns([2, 5])
+        with left:
+            st.markdown("**" + t("One user's story") + "**", help=explain("held-out click"))
+            before = tables.says_history(user_tables.history(dataset, split, user))
+            st.text(t("User {user} {before}", user=user_id, before=before))
+            st.page_link(
+                "pages/users.py",
+                label=t("Look at more users"),
+                icon=":material/person_search:",
+                query_params={"run": run.id, "user": user_id},
+            )
+        with right:
+            told = {"hits": int(clicks["hit"].sum()), "clicks": words.counted(len(clicks), "article")}
+            st.text(
+                t(
+                    "Then clicked {clicks}; the {k} that {run} recalls hold {hits}:",
+                    k=k,
+                    run=words.run_name(run),
+                    **told,
+                )
+            )
+            shown = [name for name in ("hit", "rank", "title", "category", "why") if name in clicks]
+            frame.table(clicks[shown], "story-clicks", height=frame.all_rows(clicks))
+    with st.expander(t("What was recalled for this user: {k} articles, best first", k=k)):
+        recalled = user_tables.recall_list(dataset, split, recall, k, score).drop(columns="article")
+        frame.table(recalled, "story-recalled", height=frame.all_rows(recalled, 10))
 
 
 def story_user(held_out: pd.DataFrame, k: int) -> int | None:
-    """The user with most hits, one with misses too where there is one, of those with up to eight held-out clicks."""
+    """The user with most hits, one with misses too where there is one, of those with few held-out clicks."""
     hit = (held_out["list_rank"] > 0) & (held_out["list_rank"] <= k)
     # a hit among the first five is seen without scrolling
     early = hit & (held_out["list_rank"] <= 5)
     users = pd.DataFrame({"hit": hit, "early": early}).groupby(held_out["user"]).agg(["sum", "size"])
     hits, early, clicks = users[("hit", "sum")], users[("early", "sum")], users[("hit", "size")]
     ordered = pd.DataFrame({"missed": hits < clicks, "early": early > 0, "hits": hits, "early_hits": early})
-    told = ordered[(hits > 0) & (clicks <= 8)].sort_values(["missed", "early", "hits", "early_hits"])
+    few = np.minimum(clicks, _STORY_CLICKS) == clicks
+    told = ordered[(hits > 0) & few].sort_values(["missed", "early", "hits", "early_hits"])
     return None if told.empty else int(told.index[-1])
+
+
+def show_measure(runs: list[Run], k: int) -> None:
+    """What the figures measure, and the way to the details."""
+    facts = loading.metrics(runs[0])["facts"]
+    st.caption(
+        t(
+            "recall@{k}: the share of a user's clicks of the test period that is in the {k} recalled articles. "
+            "{clicks} of {users}, {in_pool} of them on one of the {pool:,} articles that may be recalled.",
+            k=k,
+            clicks=words.counted(facts["held_out_clicks"], "held-out click"),
+            users=words.counted(facts["users"], "user"),
+            in_pool=words.percent(facts["in_pool_share"]),
+            pool=facts["pool"],
+        ),
+        help=explain("candidate pool"),
+    )
+    st.caption(
+        t(
+            "Lines: 95 % intervals over users. Grey: baselines, which are not trained. Clearly: the interval of the "
+            "difference, user by user, excludes 0."
+        ),
+        help=explain("seed"),
+    )
+    st.page_link(
+        "pages/compare.py",
+        label=t("Compare these runs in detail"),
+        icon=":material/balance:",
+        query_params={"compared": [run.id for run in runs]},
+    )
