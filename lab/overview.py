@@ -47,15 +47,13 @@ def comparable_groups(workspace: Workspace, finished: list[Run]) -> dict[str, li
 
 
 def show_welcome(found: bool) -> None:
-    st.title(t("Which articles does recall find?"))
-    st.markdown(
-        t(
-            "Train two-tower models on the log of a news recommender, and see which of the next day's clicks they recall."
-        )
-    )
+    st.title(t("Which of tomorrow's clicks does recall find?"))
     if not found:
         st.info(
-            t("No run has finished yet. Make a demo log on the Data page, then train your first model."),
+            t(
+                "Train two-tower models on the log of a news recommender, and see which of the next day's clicks they "
+                "recall. No run has finished yet: make a demo log on the Data page, then train your first model."
+            ),
             icon=":material/info:",
         )
     with st.container(horizontal=True):
@@ -101,7 +99,7 @@ def show_finding(workspace: Workspace, runs: list[Run], k: int) -> None:
     baseline = tables.best_baseline(table)
     if baseline is not None:
         differences = comparing.differences(runs, baseline["id"], metric)
-        st.subheader(words.as_markdown(figures.says_beaten(table, differences)), help=explain("baseline"))
+        st.subheader(words.as_markdown(figures.says_beaten(table, differences)), help=explain("strategy"))
     left, right = st.columns([6, 5])
     with left:
         frame.chart(overview_figures.strategies(table, metric), "overview-recall")
@@ -169,8 +167,9 @@ def show_story(workspace: Workspace, run: Run, k: int) -> None:
                     **told,
                 )
             )
-            shown = [name for name in ("hit", "rank", "title", "category", "why") if name in clicks]
-            frame.table(clicks[shown], "story-clicks", height=frame.all_rows(clicks))
+            shown = [name for name in ("hit", "rank", "title", "category", "reason") if name in clicks]
+            title = st.column_config.TextColumn(t("title"), width=250)
+            frame.table(clicks[shown], "story-clicks", height=frame.all_rows(clicks), title=title)
     with st.expander(t("What was recalled for this user: {k} articles, best first", k=k)):
         recalled = user_tables.recall_list(dataset, split, recall, k, score).drop(columns="article")
         frame.table(recalled, "story-recalled", height=frame.all_rows(recalled, 10))
@@ -210,6 +209,10 @@ def show_measure(runs: list[Run], k: int) -> None:
             "difference, user by user, excludes 0."
         ),
         help=explain("seed"),
+    )
+    st.caption(
+        t("For whom: the share of a segment's held-out clicks that is recalled, less that of the baseline."),
+        help=explain("segment"),
     )
     st.page_link(
         "pages/compare.py",

@@ -8,7 +8,7 @@ from lab.language import t
 
 _ROW = 12
 """Pixels a run: all strategies and baselines are seen at once."""
-_AROUND = 66
+_AROUND = 84
 """Pixels of what stands above and below the rows, the title's second line aside."""
 
 
@@ -16,7 +16,7 @@ def strategies(table: pd.DataFrame, metric: str) -> go.Figure:
     """Every run's dot and interval, best on top, and a line at the best baseline; `table` of `tables.metric_rows`."""
     figure = figures.metric_dots(table, metric)
     figure.update_traces(marker_size=8, error_x_thickness=2)
-    figure.update_yaxes(tickfont_size=11, dtick=1)
+    figure.update_yaxes(tickfont_size=10, dtick=1, range=[-0.7, len(table) - 0.3])
     figure.update_xaxes(title=t("{metric}, 95 % interval", metric=metric))
     baselines = table[table["preset"].isin(palette.BASELINES)]
     if len(baselines):

@@ -35,9 +35,16 @@ def test_with_two_datasets_one_is_chosen_by_its_name(open_page, small_workspace,
     assert len(json.loads(at.get("plotly_chart")[0].proto.spec)["data"]) == 1
 
 
-def test_the_two_buttons_lead_to_data_and_train(open_page, tmp_path):
+def test_it_says_for_whom_the_best_run_beats_the_best_baseline(open_page, small_workspace):
+    at = open_page("app.py", small_workspace)
+    figure = json.loads(at.get("plotly_chart")[1].proto.spec)
+    assert set(figure["data"][0]["y"]) >= {"head articles", "tail articles", "warm articles"}
+    assert figure["layout"]["title"]["text"].startswith("my *run* gains most on users of 5–19 clicks")
+
+
+def test_buttons_lead_to_data_to_train_and_to_learn(open_page, tmp_path):
     labels = [button.label for button in open_page(str(APP), tmp_path).button]
-    assert labels == ["Use your own logs", "Train one now"]
+    assert labels == ["Use your own logs", "Train one now", "Learn how recall works"]
 
 
 def test_damaged_runs_are_told_on_pages_that_leave_them_out(open_page, small_workspace, tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-NAMES = ("data", "sampling", "train", "users", "compare", "index", "map")
+NAMES = ("learn", "data", "sampling", "train", "users", "compare", "index", "map")
 PAGES = ("app.py", *(f"pages/{name}.py" for name in NAMES))
 
 
