@@ -43,6 +43,7 @@ def cosines(without: np.ndarray, with_: np.ndarray, k: int, means: tuple[float, 
 
 def correction(table: pd.DataFrame, presets: dict[str, str], segment: str, metric: str) -> go.Figure:
     """Recall of each part of a segmentation with and without the correction; `table` of `learning.by_segment`."""
+    table = table.assign(part=table["part"].map(t))
     figure = figures.segments(table, presets, segment, metric)
     return figures.finished(figure, says_correction(table), legend=True, height=figure.layout.height - 54, grid="x")
 
@@ -52,8 +53,8 @@ def says_correction(table: pd.DataFrame) -> str:
     recall = table.pivot_table(index="part", columns="run", values="recall", sort=False)
     change = recall["in_batch_uncorrected"] - recall["in_batch"]
     worst, best = change.idxmin(), change.idxmax()
-    told = {"worst": t(worst), "worst_from": recall.at[worst, "in_batch"], "worst_to": recall.at[worst, _WITHOUT]}
-    told |= {"best": t(best), "best_from": recall.at[best, "in_batch"], "best_to": recall.at[best, _WITHOUT]}
+    told = {"worst": worst, "worst_from": recall.at[worst, "in_batch"], "worst_to": recall.at[worst, _WITHOUT]}
+    told |= {"best": best, "best_from": recall.at[best, "in_batch"], "best_to": recall.at[best, _WITHOUT]}
     return t(
         "Without the correction {worst} falls from {worst_from:.0%} to {worst_to:.0%}, and {best} goes from "
         "{best_from:.0%} to {best_to:.0%}",

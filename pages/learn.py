@@ -165,7 +165,7 @@ def recall_metric(label: str, measured: Measured, help: str) -> None:
     st.metric(
         label,
         words.percent(measured["value"]),
-        delta=t("95 % interval {low:.1%} to {high:.1%}", **measured),
+        delta=t("95 % interval {low:.1f}–{high:.1f}", low=100 * measured["low"], high=100 * measured["high"]),
         delta_color="off",
         delta_arrow="off",
         help=help,
@@ -390,9 +390,9 @@ def two_ways(found: TwoWays, k: int) -> None:
             most=-points["low"],
         )
         st.markdown(f"**{told}**")
-    with st.container(horizontal=True, gap="large"):
-        recall_metric(t("recall@{k} as published", k=k), found.mistaken, explain("paired difference"))
-        recall_metric(t("recall@{k} the right way", k=k), found.right, explain("95 % interval"))
+    with st.container(horizontal=True):
+        recall_metric(t("as published"), found.mistaken, explain("paired difference"))
+        recall_metric(t("the right way"), found.right, explain("95 % interval"))
 
 
 @st.fragment
@@ -407,9 +407,9 @@ def show_dropped() -> None:
         share=some["share"].mean() if len(some) else 0.0,
     )
     st.markdown(f"**{told}**")
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True):
         st.metric(
-            t("own clicks among all negatives, as published"),
+            t("as published, of all negatives"),
             f"{table['share'].mean():.2%}",
             help=explain("false negative"),
         )
@@ -457,8 +457,8 @@ def show_scaling() -> None:
             filled=filled,
         )
     st.markdown(f"**{told}**")
-    with st.container(horizontal=True, gap="large"):
-        st.metric(t("scale that train fills, as published"), f"{filled:.0%}", help=explain("leakage"))
+    with st.container(horizontal=True):
+        st.metric(t("as published"), f"{filled:.0%}", help=explain("leakage"))
         st.metric(t("the right way"), "100%")
 
 
@@ -467,7 +467,7 @@ def show_farthest() -> None:
     k = st.select_slider(t("The list is cut at"), [5, 10, 20, 30, 40, 50], 10, key="learn_farthest", width=420)
     two_ways(learning.farthest_first(k), k)
     nearest, farthest = learning.order_metrics()
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True):
         for metric, help in (
             ("ndcg@50", explain("NDCG")),
             ("mrr@50", explain("MRR")),
