@@ -17,9 +17,11 @@ from tests.serving import CHROMIUM, FLAGS, served, visit
 
 def main() -> None:
     """Write assets/overview-light.png and assets/overview-dark.png."""
-    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+    # its name is in the pictures
+    home = Path(tempfile.gettempdir()) / "workspace"
+    with tempfile.TemporaryDirectory() as logs, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        with served(Path(home), Path(home) / "log.txt") as address:
+        with served(home, Path(logs) / "log.txt") as address:
             for theme in ("light", "dark"):
                 page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=theme)
                 visit(page, address)
