@@ -87,6 +87,7 @@ def start(title: str) -> Workspace:
     """
     language.settle()
     st.set_page_config(f"{t(title)} · recall lab", str(_ASSETS / "favicon.svg"), layout="wide")
+    st.html(_ASSETS / "look.css")
     st.logo(str(_ASSETS / "logo.svg"), size="large", icon_image=str(_ASSETS / "favicon.svg"))
     access.let_in()
     with plain_errors():

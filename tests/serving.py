@@ -26,7 +26,8 @@ FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
-PAGES = ("", "data", "sampling", "train", "users", "compare", "index", "map")
+PAGES = ("", *sorted(path.stem for path in (ROOT / "pages").glob("*.py")))
+"""The addresses of all pages below the server's."""
 IN_BROWSER = (
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM and not REQUIRED, reason="no chromium on this machine"),
@@ -34,7 +35,9 @@ IN_BROWSER = (
 """The marks of tests that look at pages."""
 _OWN_HOST = re.compile(r"^(https?|wss?)://127\.0\.0\.1[:/]|^(data|blob):")
 # asked for at a page's own address first, then at the server's root: Streamlit's way to find its base path
-_PROBES = re.compile(r"/(data|sampling|train|users|compare|index|map)/_stcore/(health|host-config)$")
+_PROBES = re.compile(rf"/({'|'.join(PAGES[1:])})/_stcore/(health|host-config)$")
+# Chromium's own words on drawing without a graphics card
+_DRIVER = "GL Driver Message"
 
 
 @contextmanager
@@ -63,18 +66,30 @@ def served(home: Path, log: Path, *flags: str, **environment: str) -> Iterator[s
 @contextmanager
 def browsing() -> Iterator:
     """A page of headless Chromium that keeps what went wrong in `page.complaints`."""
+    with chromium() as browser:
+        yield new_tab(browser.new_context(viewport={"width": 1280, "height": 800}))
+
+
+@contextmanager
+def chromium() -> Iterator:
+    """Headless Chromium with an empty profile."""
     from playwright.sync_api import sync_playwright
 
     assert CHROMIUM, "DSSM_REQUIRE_BROWSER=1, but there is no chromium on this machine"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        tab = browser.new_page(viewport={"width": 1280, "height": 800})
-        tab.complaints = []
-        tab.on("request", lambda request: _OWN_HOST.match(request.url) or tab.complaints.append(request.url))
-        tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
-        tab.on("console", lambda message: _complain(tab, message))
-        yield tab
+        yield browser
         browser.close()
+
+
+def new_tab(context):
+    """A page of a browser's context: `complaints` holds errors and warnings of its console, and calls elsewhere."""
+    tab = context.new_page()
+    tab.complaints = []
+    tab.on("request", lambda request: _OWN_HOST.match(request.url) or tab.complaints.append(request.url))
+    tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
+    tab.on("console", lambda message: _complain(tab, message))
+    return tab
 
 
 def visit(page, url: str) -> None:
@@ -90,7 +105,8 @@ def settle(page) -> None:
 
 
 def _complain(tab, message) -> None:
-    if message.type == "error" and not _PROBES.search(message.location.get("url", "")):
+    expected = _PROBES.search(message.location.get("url", "")) or _DRIVER in message.text
+    if message.type in ("error", "warning") and not expected:
         tab.complaints.append(f"{message.text} ({message.location.get('url')})")
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.serving import IN_BROWSER, PAGES, browsing, served, settle, visit
+from tests.serving import IN_BROWSER, PAGES, served, settle, visit
 
 pytestmark = [*IN_BROWSER]
 
@@ -30,13 +30,6 @@ def address(home, logs, tmp_path_factory) -> str:
     """Where a fresh server listens."""
     with served(home, tmp_path_factory.mktemp("server") / "log.txt", DSSM_LOGS=str(logs)) as url:
         yield url
-
-
-@pytest.fixture
-def page():
-    """A browser's page that keeps what went wrong in `page.complaints`."""
-    with browsing() as tab:
-        yield tab
 
 
 def test_the_whole_journey(page, address, home):
