@@ -49,4 +49,5 @@ def photograph(page, name: str) -> None:
 
 
 def _is_known(page, rule: str, target: str) -> bool:
-    return page.locator(target).first.evaluate("(element, known) => element.matches(known)", _NOT_OURS.get(rule, "none"))
+    known = _NOT_OURS.get(rule)
+    return bool(known) and page.locator(target).first.evaluate("(element, known) => element.matches(known)", known)
