@@ -194,6 +194,11 @@ def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     text = "of a run parquet or funrec, without it everything; of a dataset parquet (default) or csv"
     export.add_argument("--format", default="", help=text)
 
+    text = "all that is needed to carry out a finished or failed run again, as one zip"
+    bundle = add("bundle", _bundle, _human_pairs, text)
+    bundle.add_argument("run")
+    bundle.add_argument("--to", required=True, type=Path, metavar="FILE.zip")
+
 
 def _demo(workspace: Workspace, options: argparse.Namespace) -> dict:
     from dssm_core.demo import ingest_demo, write_demo
@@ -535,6 +540,14 @@ def _export_dataset(dataset: Dataset, options: argparse.Namespace) -> dict:
     files = export_dataset(dataset, options.to, options.format or "parquet")
     named = {table: str(file) for table, file in files.items()}
     return {"dataset": dataset.id, **named, "read_again": read_again(dataset, files)}
+
+
+def _bundle(workspace: Workspace, options: argparse.Namespace) -> dict:
+    from dssm_core.bundle import write_bundle
+
+    run = open_run(workspace, options.run)
+    write_bundle(workspace, run, options.to)
+    return {"run": run.id, "file": str(options.to)}
 
 
 def _cancel(workspace: Workspace, options: argparse.Namespace) -> dict:

@@ -13,12 +13,12 @@ _PROGRAM = ("python", "-m", "dssm_core")
 _DEFAULT_HOME = Path("workspace")
 
 
-def line(workspace: Workspace, command: str, *arguments: object, **options: object) -> str:
+def line(workspace: Workspace | None, command: str, *arguments: object, **options: object) -> str:
     """The line of a command: `line(workspace, "evaluate", run.id, k="10,50")`, quoted for a shell.
 
     An option is written as its keyword, `test_exposures` as --test-exposures and `k` as -k. A list repeats its values,
     True is a flag, and None, False, "" and [] are left out. `--home` is there unless the workspace is ./workspace, the
-    default of a shell without $DSSM_HOME; of a URL it has no credentials.
+    default of a shell without $DSSM_HOME, or None: any; of a URL it has no credentials.
     """
     written = [*_PROGRAM, command, *map(str, arguments)]
     for name, value in options.items():
@@ -26,7 +26,7 @@ def line(workspace: Workspace, command: str, *arguments: object, **options: obje
     return shlex.join([*written, *_home(workspace)])
 
 
-def train(workspace: Workspace, dataset: str, preset: str, config: Config, name: str = "") -> str:
+def train(workspace: Workspace | None, dataset: str, preset: str, config: Config, name: str = "") -> str:
     """The line that trains a config: its preset, and what differs from it.
 
     A preset that is not of this version is left out; all that differs from the defaults is then written.
@@ -76,7 +76,7 @@ def _repeated(flag: str, values: list[str]) -> Iterator[str]:
     yield from (f"{flag}={value}" for value in values if value.startswith("-"))
 
 
-def _home(workspace: Workspace) -> list[str]:
-    if workspace.place == str(_DEFAULT_HOME.absolute()):
+def _home(workspace: Workspace | None) -> list[str]:
+    if workspace is None or workspace.place == str(_DEFAULT_HOME.absolute()):
         return []
     return ["--home", workspace.shown]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dssm_core.errors import UserError, unknown_name
 
@@ -188,7 +188,7 @@ class LossConfig(_Section):
     kind: LossName = Field("sampled_softmax", description="the objective")
     temperature: float | None = Field(
         None,
-        gt=0,
+        ge=0.001,
         le=10,
         description="cosines are divided by it; none: 1 / ln(articles of train / 32), at most 1: lower for a larger log",
     )
@@ -237,6 +237,13 @@ class EvalConfig(_Section):
         description="at most this many users with held-out clicks are evaluated (a fixed sample)",
     )
     bootstrap: int = Field(1000, ge=100, le=100_000, description="resamples behind each 95 % interval")
+
+    @field_validator("k")
+    @classmethod
+    def _each_once(cls, k: list[int]) -> list[int]:
+        if twice := next((length for length in k if k.count(length) > 1), None):
+            raise ValueError(f"{twice} is named more than once: name each length of the list once")
+        return k
 
 
 class Config(_Section):
@@ -418,7 +425,8 @@ def _bad_value(error: ValidationError) -> UserError:
     key = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
     if not key:
         return UserError(first["msg"].removeprefix("Value error, "))
-    return UserError(f"bad value {first['input']!r} for {key}: {first['msg'][0].lower()}{first['msg'][1:]}")
+    told = first["msg"].removeprefix("Value error, ")
+    return UserError(f"bad value {first['input']!r} for {key}: {told[0].lower()}{told[1:]}")
 
 
 KEYS: dict[str, Any] = flatten(Config())

@@ -38,6 +38,7 @@ from dssm_core.strategy import Strategy
 from dssm_core.train_counts import TrainCounts
 from dssm_core.training import Learner, Trained, train
 from dssm_core.training_data import TrainingData
+from dssm_core.versions import versions
 from dssm_core.workspace import Workspace, load_dataset
 
 
@@ -48,6 +49,7 @@ def carry_out(workspace: Workspace, run: Run, report: Callable[[dict], None]) ->
     """
     config = run.config
     stages = _Stages(report)
+    stages.report({"type": "versions", **versions()})
     stages.begin("load")
     dataset = load_dataset(workspace, run.dataset)
     stages.begin("split")

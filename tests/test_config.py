@@ -29,6 +29,8 @@ def test_an_unknown_key_is_refused_by_name_with_the_known_ones():
         ("train.epochs=0", "for train.epochs: input should be greater than or equal to 1"),
         ("loss.temperature", "write it as key=value"),
         ("loss.temperature=nan", "bad value .* for loss.temperature"),
+        ("loss.temperature=1e-300", "for loss.temperature: input should be greater than or equal to 0.001"),
+        ("eval.k=10,50,10", r"bad value \[10, 50, 10\] for eval.k: 10 is named more than once: name each length"),
         ("negatives.k=2.5", "bad value 2.5 for negatives.k"),
     ],
 )
