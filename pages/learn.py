@@ -180,7 +180,7 @@ def show_negatives() -> None:
     alike, mean, recall = learning.with_negatives(0)
     apart, mean_apart, recall_apart = learning.with_negatives(k)
     frame.chart(learn_figures.cosines(alike, apart, k, (mean, mean_apart)), "learn-negatives")
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True):
         recall_metric(t("recall@50, no negatives"), recall, explain("collapse"))
         recall_metric(t("recall@50, {k} negatives", k=k), recall_apart, explain("recall@K"))
         recall_metric(t("recall@50, popular"), learning.stored("popular", "recall@50"), explain("baseline"))
@@ -195,7 +195,7 @@ def show_correction() -> None:
     segments = {
         "article popularity": t("head, torso, tail"),
         "article in train": t("warm or cold"),
-        "article age": t("age of the article"),
+        "article age": t("age"),
     }
     with st.container(horizontal=True):
         segment = st.segmented_control(
@@ -219,7 +219,7 @@ def show_correction() -> None:
         "gini": ("Gini", explain("Gini"), ".2f"),
         "novelty": (t("novelty (bits)"), explain("novelty"), ".1f"),
     }
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True):
         for metric, (label, help, form) in measures.items():
             with_, without = (learning.stored(preset, f"{metric}@{k}")["value"] for preset in two)
             st.metric(
@@ -303,7 +303,7 @@ def show_evaluation() -> None:
     each, apart = learning.with_fewer_users(presets, learning.LONGEST, users)
     frame.chart(learn_figures.fewer_users(_rows(each), "recall@50", users, apart, presets[:2]), "learn-evaluation")
     facts = learning.facts()
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True):
         st.metric(t("held-out clicks"), f"{facts['held_out_clicks']:,}", help=explain("held-out click"))
         st.metric(t("in the candidate pool"), words.percent(facts["in_pool_share"]), help=explain("candidate pool"))
         st.metric(t("warm share"), words.percent(facts["warm_share"]), help=explain("warm share"))
