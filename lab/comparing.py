@@ -21,7 +21,8 @@ from dssm_core.segments import Segment, segment_recall, segment_recall_of_seeds,
 from dssm_core.split import Split
 from dssm_core.train_counts import TrainCounts, count_train
 from dssm_core.workspace import Workspace
-from lab import loading, words
+from lab import loading, tables, words
+from lab.language import chosen, lazy, t
 
 _RESAMPLES = 1000
 _CURVE_RESAMPLES = 200
@@ -30,6 +31,7 @@ _OVERLAP_USERS = 1000
 _CALIBRATION = Path(__file__).parent.parent / "assets" / "calibration.json"
 CROSSED = ("article popularity", "article in train", "article age")
 """The segments that the matrix of differences crosses, those of them that a log has."""
+_OWN_SEGMENTS = (*CROSSED, "user train clicks")
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,8 @@ class Comparison:
 
     @cached_property
     def key(self) -> tuple[str, ...]:
-        """What a cache of something computed from all of it is keyed on."""
-        return (*loading.stamps(self.runs), self._narrowing)
+        """What a cache of something computed from all of it is keyed on: the language too, for names and parts."""
+        return (*loading.stamps(self.runs), self._narrowing, chosen())
 
     @cached_property
     def _narrowing(self) -> str:
@@ -130,14 +132,35 @@ def segments(comparison: Comparison) -> list[Segment]:
 
 
 def by_segment(comparison: Comparison, segment: Segment, k: int) -> pd.DataFrame:
-    """Recall of each group in each part: columns id, run, part, held_out_clicks, recall, low, high."""
+    """Recall of each group in each part: columns id, run, part (as people see it), held_out_clicks, recall, low,
+    high."""
     return _by_segment(comparison.key, segment.name, k, comparison, segment)
 
 
 def reasons(comparison: Comparison, k: int, segment: Segment | None = None) -> pd.DataFrame:
-    """Shares of the reasons of each group, its runs together: columns group, run (its name), part, reason, clicks,
-    share."""
+    """Shares of the reasons of each group, its runs together: columns group, run (its name), part (as people see it),
+    reason, clicks, share."""
     return _reasons(comparison.key, k, segment.name if segment else "", comparison, segment)
+
+
+def segment_name(segment: str) -> str:
+    """What a way to part the clicks is called: those of attributes by the attribute's own name."""
+    if segment in _OWN_SEGMENTS:
+        return t(segment)
+    side, attribute = segment.split(" ", 1)
+    return attribute_name(side, attribute)
+
+
+def attribute_name(side: str, attribute: str) -> str:
+    """What an attribute of one `side`, "user" or "article", is called: its name is of the data, and not translated."""
+    if side == "user":
+        return t("user {attribute}", attribute=attribute)
+    return t("article {attribute}", attribute=attribute)
+
+
+def _part_name(segment: str, part: str) -> str:
+    """What a part is called; those of attributes, and counts, are of the data."""
+    return t(part) if segment in CROSSED else part
 
 
 def matrix(comparison: Comparison, group: str, baseline: str, k: int) -> pd.DataFrame:
@@ -162,12 +185,63 @@ def epochs(comparison: Comparison) -> pd.DataFrame:
     return _epochs(comparison.key, comparison)
 
 
+def leaderboard(comparison: Comparison, baseline: str, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The table of one metric, as tables.leaderboard gives it, and the value of every run (group, run, value)."""
+    values, apart, single = board(comparison, baseline, metric)
+    return tables.leaderboard(values, apart, comparison.names, comparison.presets, baseline), single
+
+
+def says_intervals(board: pd.DataFrame) -> list[str]:
+    """What the intervals cover, and how often they err where that was measured."""
+    told = [t("Differences are taken user by user. In brackets: 95 % intervals.")]
+    measured = calibration()
+    covers = set(board["difference_covers"].dropna())
+    if compare.USERS in covers:
+        told.append(
+            t(
+                "An interval of single runs covers users only: another seed of the same config may fall outside it. "
+                "A sweep of three seeds or more covers both."
+            )
+        )
+        if measured:
+            told.append(
+                t(
+                    "In A/A checks, runs that differed by their seed alone were called different in {share:.0%} of "
+                    "{pairs} pairs, on {users:,} users; the fewer users, the wider the intervals and the rarer "
+                    "that is.",
+                    share=measured["users_only"],
+                    pairs=measured["pairs"],
+                    users=measured["users"],
+                )
+            )
+    if compare.USERS_AND_SEEDS in covers and measured:
+        told.append(
+            t(
+                "Intervals over users and seeds called equal configs different in {share:.1%} of {pairs} pairs of "
+                "groups, where 5 % is due.",
+                share=measured["users_and_seeds"],
+                pairs=measured["pairs"],
+            )
+        )
+    return told
+
+
+def configs(comparison: Comparison) -> tuple[pd.DataFrame, list[str]]:
+    """The knobs in which groups differ, a row a group; and the groups that were trained."""
+    groups, names = comparison.groups, comparison.names
+    trained = [group for group, runs in groups.items() if runs[0].model == "two_tower"]
+    shown = trained if trained and not comparison.narrow else list(groups)
+    differing = compare.config_differences({names[group]: groups[group][0].config for group in shown})
+    differing = differing.drop(index="seed", errors="ignore")
+    return (tables.configs(differing) if len(differing) else pd.DataFrame()), trained
+
+
 def calibration() -> dict | None:
     """How often equal strategies were called different in A/A checks, where that was measured."""
     return json.loads(_CALIBRATION.read_text(encoding="utf-8")) if _CALIBRATION.exists() else None
 
 
-@st.cache_data(max_entries=50, show_spinner="Comparing user by user …")
+@st.cache_data(max_entries=50, show_spinner=lazy("Comparing user by user …"))
 def _differences(stamps: tuple[str, ...], baseline: str, metric: str, _runs: list[Run]) -> pd.DataFrame:
     some = [run for run in _runs if metric in loading.per_user(run)]
     per_user = {run.id: loading.per_user(run) for run in some}
@@ -176,7 +250,7 @@ def _differences(stamps: tuple[str, ...], baseline: str, metric: str, _runs: lis
     return table.rename(columns={"group": "run"})
 
 
-@st.cache_resource(max_entries=4, show_spinner="Looking for common ground …")
+@st.cache_resource(max_entries=4, show_spinner=lazy("Looking for common ground …"))
 def _outcomes(stamps: tuple[str, ...], _comparison: Comparison) -> dict[str, Outcome]:
     return compare.on_common_ground(_comparison.workspace, _comparison.runs)
 
@@ -192,7 +266,7 @@ def _per_user(key: tuple[str, ...], ks: tuple[int, ...], run: str, _comparison: 
     return per_user_metrics(_comparison.held_out(_run), list(ks))
 
 
-@st.cache_data(max_entries=64, show_spinner="Comparing user by user …")
+@st.cache_data(max_entries=64, show_spinner=lazy("Comparing user by user …"))
 def _board(
     key: tuple[str, ...], baseline: str, metric: str, _comparison: Comparison
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -208,7 +282,7 @@ def _board(
     return values, apart, pd.DataFrame(single)
 
 
-@st.cache_data(max_entries=16, show_spinner="Counting hits …")
+@st.cache_data(max_entries=16, show_spinner=lazy("Counting hits …"))
 def _curves(key: tuple[str, ...], _comparison: Comparison) -> pd.DataFrame:
     longest = _comparison.longest()
     ks = [k for k in _CURVE_KS if k < longest] + [longest]
@@ -244,18 +318,18 @@ def _train_counts(comparison: Comparison) -> TrainCounts:
     return _counted(loading.stamp(folder), key, comparison.dataset, comparison.split)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Counting train …")
+@st.cache_resource(max_entries=4, show_spinner=lazy("Counting train …"))
 def _counted(stamp: str, key: str, _dataset: Dataset, _split: Split) -> TrainCounts:
     return count_train(_dataset, _split)
 
 
-@st.cache_data(max_entries=64, show_spinner="Counting hits …")
+@st.cache_data(max_entries=64, show_spinner=lazy("Counting hits …"))
 def _by_segment(key: tuple[str, ...], name: str, k: int, _comparison: Comparison, _segment: Segment) -> pd.DataFrame:
     rows = []
     for group, runs in _comparison.groups.items():
         for row in _of_seeds(_comparison, runs, _segment, k):
             metric = row[f"recall@{k}"]
-            told = {"id": group, "run": _comparison.names[group], "part": row["value"]}
+            told = {"id": group, "run": _comparison.names[group], "part": _part_name(name, row["value"])}
             told |= {"held_out_clicks": row["held_out_clicks"], "recall": metric["value"]}
             rows.append({**told, "low": metric["low"], "high": metric["high"]})
     return pd.DataFrame(rows, columns=["id", "run", "part", "held_out_clicks", "recall", "low", "high"])
@@ -282,20 +356,20 @@ def _reasons(
     tables = []
     for group, runs in _comparison.groups.items():
         each = [compare.reason_shares(_comparison.held_out(run), k, _segment) for run in runs]
-        means = {name: np.mean([table[name] for table in each], axis=0) for name in ("clicks", "share")}
-        mean = each[0].assign(**means)
-        tables.append(mean.assign(group=group, run=_comparison.names[group]))
+        means = {column: np.mean([table[column] for table in each], axis=0) for column in ("clicks", "share")}
+        mean = each[0].assign(**means, group=group, run=_comparison.names[group])
+        tables.append(mean.assign(part=[_part_name(name, part) for part in mean["part"]]))
     return pd.concat(tables, ignore_index=True)
 
 
-@st.cache_data(max_entries=64, show_spinner="Comparing cell by cell …")
+@st.cache_data(max_entries=64, show_spinner=lazy("Comparing cell by cell …"))
 def _matrix(key: tuple[str, ...], group: str, baseline: str, k: int, _comparison: Comparison) -> pd.DataFrame:
     crossed = [segment for segment in segments(_comparison) if segment.name in CROSSED]
     one, other = ([_comparison.held_out(run) for run in _comparison.groups[id]] for id in (group, baseline))
     return compare.difference_matrix(one, other, crossed, k)
 
 
-@st.cache_data(max_entries=32, show_spinner="Counting what was recalled …")
+@st.cache_data(max_entries=32, show_spinner=lazy("Counting what was recalled …"))
 def _popularity(key: tuple[str, ...], k: int, _comparison: Comparison) -> pd.DataFrame:
     decile = popularity_deciles(_train_counts(_comparison))
     clicks = _comparison.held_out(_comparison.runs[0])
@@ -323,7 +397,7 @@ def _shares(decile: np.ndarray, articles: pd.Series) -> np.ndarray:
     return counted / max(1, counted.sum())
 
 
-@st.cache_data(max_entries=32, show_spinner="Comparing the lists …")
+@st.cache_data(max_entries=32, show_spinner=lazy("Comparing the lists …"))
 def _overlap(key: tuple[str, ...], k: int, _comparison: Comparison) -> pd.DataFrame:
     firsts = [runs[0] for runs in _comparison.groups.values()]
     users = np.sort(_comparison.held_out(firsts[0])["user"].unique())

@@ -568,6 +568,12 @@ def _over_epochs(figure: go.Figure, epochs: pd.DataFrame, title: str, legend: bo
     return finished(figure, title, legend=legend)
 
 
+def faint(colour: str, opacity: float) -> str:
+    """A colour (#RRGGBB) that lets through what lies behind it."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {opacity})"
+
+
 def finished(figure: go.Figure, title: str, legend: bool = False, height: int = 340, grid: str = "y") -> go.Figure:
     """What every figure ends with: its title, wrapped, a legend below if wanted, and margins that fit a phone too."""
     lines = _wrapped(title)

@@ -5,6 +5,8 @@ import streamlit as st
 
 from dssm_core.dataset import Dataset
 from lab import address, words
+from lab.comparing import attribute_name
+from lab.language import t
 
 _MOST_VALUES = 500
 
@@ -21,23 +23,30 @@ def choose(dataset: Dataset) -> tuple[Wanted, Wanted]:
     if not any(sides.values()):
         return {}, {}
     chosen: dict[str, Wanted] = {}
-    with st.popover("Filter by attributes", icon=":material/filter_alt:"):
+    with st.popover(t("Filter by attributes"), icon=":material/filter_alt:"):
         for side, offered in sides.items():
             chosen[side] = {name: values for name in offered if (values := _values(side, name, offered[name]))}
     return chosen["user"], chosen["article"]
 
 
+def clear(user_values: Wanted, article_values: Wanted) -> None:
+    """Take the filters out: call it from `on_click`."""
+    for side, wanted in (("user", user_values), ("article", article_values)):
+        for name in wanted:
+            address.choose(f"{side}.{name}", [])
+
+
 def described(user_values: Wanted, article_values: Wanted) -> str:
     """The filters in words: "user city north, south; article cate sport"; "" without any."""
-    named = [(f"user {name}", values) for name, values in user_values.items()]
-    named += [(f"article {name}", values) for name, values in article_values.items()]
-    return "; ".join(f"{name} {', '.join(values)}" for name, values in named)
+    named = [(attribute_name("user", name), values) for name, values in user_values.items()]
+    named += [(attribute_name("article", name), values) for name, values in article_values.items()]
+    return t("; ").join(f"{name} {', '.join(values)}" for name, values in named)
 
 
 def _values(side: str, name: str, values: list[str]) -> list[str]:
     key = f"{side}.{name}"
     changed = address.many(key, values, [])
-    label = words.as_markdown(f"{side} {name}")
+    label = words.as_markdown(attribute_name(side, name))
     return st.multiselect(label, values, key=key, on_change=changed, persist_state="session")
 
 

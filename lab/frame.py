@@ -159,7 +159,7 @@ def forget_next_id(label: str) -> None:
     del st.session_state[f"next id {label}"]
 
 
-def chart(figure: go.Figure, key: str) -> None:
+def chart(figure: go.Figure, key: str, width: int | str = "stretch") -> None:
     """Show a figure; its zoom is kept while the page is redrawn, and the camera saves it under its key's name."""
     figure.update_layout(uirevision=key)
     settings = {
@@ -169,7 +169,7 @@ def chart(figure: go.Figure, key: str) -> None:
         "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
         "toImageButtonOptions": {"filename": key, "format": "png", "scale": 2},
     }
-    st.plotly_chart(figure, key=key, config=settings)
+    st.plotly_chart(figure, width=width, key=key, config=settings)
 
 
 def table(

@@ -7,6 +7,9 @@ names of metrics, of presets and of config keys stay as they are.
 import csv
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +22,7 @@ LANGUAGES = {"en": "English", "zh": "中文"}
 """Each language by its code, by the name that its speakers have for it."""
 _KEY = "language"
 _log = logging.getLogger(__name__)
+_SPOKEN: ContextVar[str | None] = ContextVar("spoken language", default=None)
 
 
 def t(text: str, /, **values: object) -> str:
@@ -64,9 +68,21 @@ class lazy(str):
 
 def chosen() -> str:
     """The code of the session's language: what was switched to, else the browser's; English where no page is drawn."""
+    if spoken := _SPOKEN.get():
+        return spoken
     if get_script_run_ctx(suppress_warning=True) is None:
         return "en"
     return st.session_state.get(_KEY) or _of_browser()
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Use a language while the body runs, as a file needs that is made when it is downloaded, outside of the page."""
+    token = _SPOKEN.set(language)
+    try:
+        yield
+    finally:
+        _SPOKEN.reset(token)
 
 
 def settle() -> None:

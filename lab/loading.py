@@ -17,6 +17,7 @@ from dssm_core.errors import UserError
 from dssm_core.export import Vectors, read_vectors
 from dssm_core.manifest import MANIFEST
 from dssm_core.memory_bound import Need
+from dssm_core.notes import read_notes
 from dssm_core.readers import Readers
 from dssm_core.readiness import Counted
 from dssm_core.runs import Run
@@ -107,6 +108,12 @@ def readers(data: Dataset, space: Workspace, config: Config) -> Readers:
 def vectors(run: Run, side: str) -> Vectors | None:
     """The rows and vectors of a finished run's "users" or "articles"; None for a baseline."""
     return _vectors(stamp(run.folder), side, run)
+
+
+def tagged(labels: dict[str, str], some: list[Run]) -> dict[str, str]:
+    """The labels of some runs, by id, with their tags behind them."""
+    tags = {run.id: "".join(f" #{tag}" for tag in read_notes(run).tags) for run in some if not run.bundled}
+    return {id: label + tags.get(id, "") for id, label in labels.items()}
 
 
 def left_out(space: Workspace, listed: list[Run], finished: list[Run], wanted: Sequence[str]) -> list[str]:

@@ -107,9 +107,13 @@ def leaderboard(
     return table.drop(columns=["metric", "users"])
 
 
+BASELINE = "the baseline"
+"""The verdict on the run that the others are compared with."""
+
+
 def _verdict(row, baseline: str) -> str:
     if row.id == baseline:
-        return "the baseline"
+        return BASELINE
     if pd.isna(row.difference_low):
         return "n/a"
     if row.difference_low > 0:

@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 
 from lab import palette, words
 from lab.figures import finished, shorts
+from lab.language import t
 
 _LOOKS = {
     "train": ("clicked in train", palette.BLUE, "circle"),
@@ -13,6 +14,7 @@ _LOOKS = {
     "missed": ("held out, missed", palette.ORANGE, "x"),
     "hit": ("held out, recalled", palette.GREEN, "star"),
 }
+"""What a click is → (its name in English, colour, symbol)."""
 
 
 def timeline(table: pd.DataFrame, cutoff: pd.Timestamp | None, k: int) -> go.Figure:
@@ -31,17 +33,18 @@ def timeline(table: pd.DataFrame, cutoff: pd.Timestamp | None, k: int) -> go.Fig
             x=rows["time"],
             y=[labels[category] for category in rows["category"]],
             mode="markers",
-            name=name,
+            name=t(name),
             marker={"color": colour, "symbol": symbol, "size": 9 if what == "train" else 12, "opacity": 0.85},
             customdata=[words.as_html(title) for title in rows["title"]],
-            hovertemplate=f"%{{customdata}}<br>{name}, %{{x|%Y-%m-%d %H:%M}}<extra></extra>",
+            hovertemplate=f"%{{customdata}}<br>{t(name)}, %{{x|%Y-%m-%d %H:%M}}<extra></extra>",
         )
     if cutoff is not None:
         figure.add_vline(x=cutoff, line={"color": palette.GREY, "dash": "dash", "width": 1.5})
-    cut = ", dashed: the test begins" if cutoff is not None else ""
-    figure.update_xaxes(title=f"time of the click{cut}")
+    axis = t("time of the click") if cutoff is None else t("time of the click, dashed: the test begins")
+    # fewer than Plotly's own: labels of an hour and a day touch on a phone
+    figure.update_xaxes(title=axis, nticks=5)
     shown = list(labels.values())[::-1]
-    figure.update_yaxes(type="category", title="category" if any(order) else None)
+    figure.update_yaxes(type="category", title=t("category") if any(order) else None)
     figure.update_yaxes(categoryorder="array", categoryarray=shown)
     return finished(figure, says_timeline(table, k), legend=True, height=230 + 24 * len(order))
 
@@ -50,13 +53,17 @@ def says_timeline(table: pd.DataFrame, k: int) -> str:
     """Whether the held-out clicks are of the categories that the user clicked before."""
     held_out, train = table[table["what"] != "train"], table[table["what"] == "train"]
     hits = int((held_out["what"] == "hit").sum())
-    told = f"{hits} of {words.counted(len(held_out), 'held-out click')} in the {k} recalled"
+    if held_out.empty:
+        return t("{clicks} in train, none held out", clicks=words.counted(len(train), "click"))
+    told = {"hits": hits, "clicks": words.counted(len(held_out), "held-out click"), "k": k}
     if train.empty:
-        return f"{told}; nothing was clicked in train"
-    if held_out.empty or not table["category"].any():
-        return told if len(held_out) else f"{words.counted(len(train), 'click')} in train, none held out"
+        return t("{hits} of {clicks} in the {k} recalled; nothing was clicked in train", **told)
+    if not table["category"].any():
+        return t("{hits} of {clicks} in the {k} recalled", **told)
     known = int(held_out["category"].isin(set(train["category"])).sum())
-    return f"{told}; {known} of them in categories clicked before"
+    return t(
+        "{hits} of {clicks} in the {k} recalled; {known} of them in categories clicked before", **told, known=known
+    )
 
 
 def list_places(places: np.ndarray, lists: int, longest: int) -> go.Figure:
@@ -70,13 +77,16 @@ def list_places(places: np.ndarray, lists: int, longest: int) -> go.Figure:
             y=counts,
             width=width,
             marker={"color": palette.BLUE, "line_width": 0},
-            customdata=[f"{start} to {start + width - 1}" for start in starts],
-            hovertemplate="rank %{customdata}: %{y:,} lists<extra></extra>",
+            customdata=[f"{start}–{start + width - 1}" for start in starts],
+            hovertemplate=t("rank {ranks}: {lists} lists", ranks="%{customdata}", lists="%{y:,}") + "<extra></extra>",
         )
     )
-    figure.update_xaxes(title="rank in the recall list", range=[0.5, longest + 0.5])
-    figure.update_yaxes(title="recall lists", rangemode="tozero")
-    title = f"In {len(places):,} of {lists:,} recall lists"
-    if len(places):
-        title += f", at rank {int(np.median(places))} in the middle"
-    return finished(figure, title, height=280)
+    figure.update_xaxes(title=t("rank in the recall list"), range=[0.5, longest + 0.5])
+    figure.update_yaxes(title=t("recall lists"), rangemode="tozero")
+    told = {"places": len(places), "lists": lists}
+    if not len(places):
+        return finished(figure, t("In {places:,} of {lists:,} recall lists", **told), height=280)
+    told["rank"] = int(np.median(places))
+    return finished(
+        figure, t("In {places:,} of {lists:,} recall lists, at rank {rank} in the middle", **told), height=280
+    )

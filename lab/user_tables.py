@@ -8,11 +8,10 @@ from dssm_core.inspection import train_clicks_of
 from dssm_core.misses import HIT, OUTRANKED, reasons_at
 from dssm_core.split import Split
 from lab import tables, words
+from lab.language import t
 from lab.tables import AGES
 
 _SHOWN_CATEGORIES = 8
-OTHERS = "other"
-"""What stands for all but the most frequent categories."""
 
 
 def of_user(table: pd.DataFrame, user: int) -> pd.DataFrame:
@@ -44,7 +43,7 @@ def timeline(dataset: Dataset, split: Split, held_out: pd.DataFrame, user: int, 
     """A user's clicks on the axis of time: columns time (the dataset's clock), title, category, what.
 
     `held_out`: the user's held-out clicks. `what` is train, hit or missed (in lists of `k`). Of the categories those
-    with most of the clicks are kept. Empty for a log without times.
+    with most of the clicks are kept, and the rest is "other". Empty for a log without times.
     """
     columns = ["time", "title", "category", "what"]
     if dataset.exposures.time is None:
@@ -59,7 +58,7 @@ def timeline(dataset: Dataset, split: Split, held_out: pd.DataFrame, user: int, 
     if "category" not in table:
         return table.assign(category="")[columns]
     frequent = table["category"].value_counts().index[:_SHOWN_CATEGORIES]
-    return table.assign(category=table["category"].where(table["category"].isin(frequent), OTHERS))[columns]
+    return table.assign(category=table["category"].where(table["category"].isin(frequent), t("other")))[columns]
 
 
 def recall_list(
@@ -109,7 +108,7 @@ def held_out_list(
     table.insert(0, "hit", reasons == HIT)
     table.insert(1, "rank", ranks(mine))
     beaten_by = tables.articles(dataset, last["article"].to_numpy())["title"]
-    table["reason"] = reasons
+    table["reason"] = [t(reason) for reason in reasons]
     table["why"] = [
         why(reason, row.score, k, score, *(zip(last["score"], beaten_by, strict=True)))
         for reason, row in zip(reasons, mine.itertuples(), strict=True)
@@ -130,26 +129,39 @@ def ranks(held_out: pd.DataFrame) -> np.ndarray:
 def why(reason: str, own: float, k: int, score: str, last: tuple[float, str] | None = None) -> str:
     """A click's reason in words; an outranked one with its score beside that of the article at rank `k`."""
     if reason == OUTRANKED and last and not np.isnan(own):
-        return f"{score} {own:.3g}; rank {k} has {last[0]:.3g}: {last[1]}"
-    return words.REASONS[reason]
+        told = {"score": t(score), "own": own, "k": k, "other": last[0], "title": last[1]}
+        return t("{score} {own:.3g}; rank {k} has {other:.3g}: {title}", **told)
+    return t(words.REASONS[reason])
 
 
 def moved(dataset: Dataset, one: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str], k: int) -> pd.DataFrame:
-    """One user's held-out clicks under two runs: columns title, "rank in" each, moved, what changed, article.
+    """One user's held-out clicks under two runs: columns title, "rank in" each, moved, change, article.
 
-    `one`, `other`: the user's rows of both. `moved` is above 0 where the second run ranks the click higher.
+    `one`, `other`: the user's rows of both. `moved` is above 0 where the second run ranks the click higher; `change` is
+    INTO, OUT_OF or "".
     """
     both = one.merge(other, on=["user", "article"], suffixes=("_one", "_other"))
     table = tables.articles(dataset, both["article"].to_numpy())
     sides = []
     for side, name in zip(("_one", "_other"), names, strict=True):
         mine = both[["list_rank" + side, "exact_rank" + side]].set_axis(["list_rank", "exact_rank"], axis=1)
-        table[f"rank in {name}"] = ranks(mine)
+        table[rank_in(name)] = ranks(mine)
         sides.append(((mine["list_rank"] > 0) & (mine["list_rank"] <= k)).to_numpy())
-    first, second = (pd.array(table[f"rank in {name}"], dtype="Int64") for name in names)
+    first, second = (pd.array(table[rank_in(name)], dtype="Int64") for name in names)
     table["moved"] = first - second
-    table["change"] = np.select([sides[1] & ~sides[0], sides[0] & ~sides[1]], ["into the list", "out of the list"], "")
-    return table[["title", *(f"rank in {name}" for name in names), "moved", "change", "article"]]
+    table["change"] = np.select([sides[1] & ~sides[0], sides[0] & ~sides[1]], [INTO, OUT_OF], "")
+    return table[["title", *map(rank_in, names), "moved", "change", "article"]]
+
+
+INTO, OUT_OF = "into the list", "out of the list"
+"""What a second run may change about a click."""
+BOTH = "both"
+"""Who recalls what two runs agree on."""
+
+
+def rank_in(name: str) -> str:
+    """The heading of the ranks of a run that stands beside another."""
+    return t("rank in {run}", run=name)
 
 
 def both_lists(
@@ -163,11 +175,11 @@ def both_lists(
     union = sides[0].merge(sides[1], on="article", how="outer", suffixes=("_one", "_other"))
     table = tables.articles(dataset, union["article"].to_numpy())
     first, second = (union[f"rank_{side}"].astype("Int64") for side in ("one", "other"))
-    headings = [f"rank in {name}" for name in names]
+    headings = [rank_in(name) for name in names]
     table[headings[0]], table[headings[1]] = first, second
-    table["in"] = np.select([first.notna() & second.notna(), first.notna()], ["both", names[0]], names[1])
+    table["in"] = np.select([first.notna() & second.notna(), first.notna()], [BOTH, names[0]], names[1])
     table["hit"] = (union["hit_one"].fillna(False).astype(bool) | union["hit_other"].fillna(False)).to_numpy(bool)
-    order = np.lexsort((union[["rank_one", "rank_other"]].min(axis=1), table["in"] != "both"))
+    order = np.lexsort((union[["rank_one", "rank_other"]].min(axis=1), table["in"] != BOTH))
     return tables.ordered(table.iloc[order], "hit", "title", "category", *headings, "in", "article")
 
 
@@ -180,7 +192,7 @@ def neighbours(dataset: Dataset, rows: np.ndarray, cosines: np.ndarray) -> pd.Da
 def readers(dataset: Dataset, rows: np.ndarray) -> pd.DataFrame:
     """Users who clicked an article: columns user_id, then their attributes as "user …", missing where not known."""
     table = dataset.users.iloc[rows].reset_index(drop=True)
-    table.columns = [name if name == "user_id" else f"user {name}" for name in table]
+    table.columns = [name if name == "user_id" else t("user {attribute}", attribute=name) for name in table]
     return table.mask(table.isin(["", UNKNOWN]))
 
 

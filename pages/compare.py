@@ -3,35 +3,54 @@
 from dataclasses import replace
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
-from dssm_core import compare
+from dssm_core import commands, compare
+from dssm_core.metrics import METRICS
 from dssm_core.runs import Run
 from dssm_core.segments import Segment
 from dssm_core.workspace import Workspace
-from lab import address, compare_figures, compare_report, comparing, figures, filters, frame, loading, tables, words
+from lab import (
+    address,
+    compare_figures,
+    compare_report,
+    comparing,
+    figures,
+    filters,
+    frame,
+    language,
+    loading,
+    panel_figures,
+    tables,
+    words,
+)
 from lab.comparing import Comparison
+from lab.language import t
 
 MOST_RUNS = 60
-_MANY = 8
-"""From so many lines on, bands hide more than they tell."""
+_MANY = 6
+"""More lines than these crowd one axis: each run then gets a panel of its own."""
+_PANEL_WIDTH = 260
 
 
 def main() -> None:
     workspace = frame.start("Compare")
-    st.title("Compare")
+    st.title(t("Compare"))
     with frame.plain_errors():
         finished = frame.finished_runs(workspace, st.query_params.get_all("compared"))
         if not finished:
             frame.empty(
-                "No run has finished yet, so there is nothing to compare.",
-                ("pages/train.py", "Train one", ":material/model_training:"),
+                t("No run has finished yet, so there is nothing to compare."),
+                ("pages/train.py", t("Train one"), ":material/model_training:"),
             )
             return
         runs = choose_runs(workspace, finished)
         if not runs:
-            st.info("Choose at least one run.")
+            st.info(t("Choose at least one run."))
             return
+        if len(runs) == 1:
+            tell_single(runs[0], finished)
         comparison = settle(workspace, runs)
         baseline, k = choose_baseline(comparison)
         comparison = choose_filters(comparison)
@@ -50,10 +69,10 @@ def choose_runs(workspace: Workspace, finished: list[Run]) -> list[Run]:
             st.session_state["compared_on"] = "all" if several else linked[0].dataset
         changed = address.one("compared_on", [*datasets, "all"], st.session_state.get("dataset"))
         dataset = st.selectbox(
-            "Dataset",
+            t("Dataset"),
             [*datasets, "all"],
             key="compared_on",
-            format_func=lambda id: "all datasets" if id == "all" else named.get(id, "a deleted dataset"),
+            format_func=lambda id: t("all datasets") if id == "all" else named.get(id, t("a deleted dataset")),
             on_change=changed,
             persist_state="session",
         )
@@ -62,11 +81,12 @@ def choose_runs(workspace: Workspace, finished: list[Run]) -> list[Run]:
     offered = {run.id: run for run in finished if dataset in (run.dataset, "all")}
     runs = list(offered.values())
     labels = words.run_labels(runs, workspace.datasets()) if dataset == "all" else words.run_names(runs)
+    labels = loading.tagged(labels, runs)
     with_newest = loading.comparable(runs, runs[0])
     changed = address.many("compared", list(offered), [run.id for run in with_newest][:MOST_RUNS])
     st.session_state["compared"] = st.session_state["compared"][:MOST_RUNS]
     chosen = st.multiselect(
-        "Runs",
+        t("Runs"),
         list(offered),
         key="compared",
         format_func=labels.get,
@@ -77,15 +97,36 @@ def choose_runs(workspace: Workspace, finished: list[Run]) -> list[Run]:
     return [offered[id] for id in chosen]
 
 
+def tell_single(run: Run, finished: list[Run]) -> None:
+    """A run alone: what a second one would show, and where it can be had."""
+    others = [other.id for other in loading.comparable(finished, run) if other.id != run.id][: MOST_RUNS - 1]
+    with st.container(border=True):
+        st.markdown(
+            t(
+                "One run alone says how good it is, not whether it is better. Beside a second one you see the "
+                "difference user by user with its interval, where in the catalogue it comes from, and how alike both "
+                "lists are."
+            )
+        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if others:
+                st.button(
+                    t("Compare with all runs of the same test"),
+                    icon=":material/balance:",
+                    on_click=address.choose,
+                    args=("compared", [run.id, *others]),
+                )
+            st.page_link("pages/train.py", label=t("Train another"), icon=":material/model_training:")
+
+
 def settle(workspace: Workspace, runs: list[Run]) -> Comparison:
     """The comparison of all that the runs measured; runs that are not alike only once they are narrowed."""
     narrow = False
     reason = compare.unlike(runs)
     if reason:
-        st.warning(
-            words.as_markdown(f"{reason}, so their numbers answer different questions."), icon=":material/warning:"
-        )
-        narrow = st.toggle("Narrow to the users, held-out clicks and candidate pools that they share", key="narrow")
+        unlike = t("{reason}, so their numbers answer different questions.", reason=language.told(reason))
+        st.warning(words.as_markdown(unlike), icon=":material/warning:")
+        narrow = choose_switch("narrow", t("Narrow to the users, held-out clicks and candidate pools that they share"))
         if not narrow:
             st.stop()
     dataset = loading.dataset(workspace, runs[0].dataset)
@@ -94,10 +135,20 @@ def settle(workspace: Workspace, runs: list[Run]) -> Comparison:
     if narrow:
         clicks = comparison.held_out(runs[0])
         st.caption(
-            f"Narrowed to {words.counted(len(clicks), 'held-out click')} of "
-            f"{words.counted(clicks['user'].nunique(), 'user')}, in lists of up to {comparison.longest()}."
+            t(
+                "Narrowed to {clicks} of {users}, in lists of up to {longest}.",
+                clicks=words.counted(len(clicks), "held-out click"),
+                users=words.counted(clicks["user"].nunique(), "user"),
+                longest=comparison.longest(),
+            )
         )
     return comparison
+
+
+def choose_switch(key: str, label: str, default: bool = False) -> bool:
+    """A toggle that is in the address."""
+    changed = address.one(key, [True, False], default)
+    return st.toggle(label, key=key, on_change=changed, persist_state="session")
 
 
 def choose_baseline(comparison: Comparison) -> tuple[str, int]:
@@ -106,16 +157,25 @@ def choose_baseline(comparison: Comparison) -> tuple[str, int]:
     popular = next((group for group, runs in comparison.groups.items() if runs[0].model == "popular"), list(names)[-1])
     changed = address.one("baseline", list(names), popular)
     baseline = left.selectbox(
-        "Baseline run", list(names), key="baseline", format_func=names.get, on_change=changed, persist_state="session"
+        t("Baseline run"),
+        list(names),
+        key="baseline",
+        format_func=names.get,
+        on_change=changed,
+        persist_state="session",
+        help=t("Differences are taken from this run, user by user"),
     )
     changed = address.one("k", ks, 50 if 50 in ks else ks[0])
     with right:
         k = st.segmented_control(
-            "Length of the list, K", ks, key="k", on_change=changed, required=True, persist_state="session"
+            t("Length of the list, K"), ks, key="k", on_change=changed, required=True, persist_state="session"
         )
     pool = len(comparison.split.pool)
     if k > pool:
-        st.caption(f"The candidate pool has {words.counted(pool, 'article')}: a list of {k} holds all that qualify.")
+        articles = words.counted(pool, "article")
+        st.caption(
+            t("The candidate pool has {articles}, so a list of {k} holds all that qualify.", articles=articles, k=k)
+        )
     return baseline, k
 
 
@@ -123,11 +183,17 @@ def choose_filters(comparison: Comparison) -> Comparison:
     comparison = replace(comparison, **dict(zip(_FILTERS, filters.choose(comparison.dataset), strict=True)))
     if comparison.filtered:
         clicks = comparison.held_out(comparison.runs[0])
-        told = filters.described(comparison.user_values, comparison.article_values)
-        left = f"{words.counted(len(clicks), 'held-out click')} of {words.counted(clicks['user'].nunique(), 'user')}"
-        st.caption(words.as_markdown(f"Filtered by {told}: {left} left; all below speaks of these alone."))
+        wanted = comparison.user_values, comparison.article_values
+        told = t(
+            "Filtered by {filters}: {clicks} of {users} left; all below speaks of these alone.",
+            filters=filters.described(*wanted),
+            clicks=words.counted(len(clicks), "held-out click"),
+            users=words.counted(clicks["user"].nunique(), "user"),
+        )
+        st.caption(words.as_markdown(told))
         if clicks.empty:
-            st.info("These filters leave no held-out click: take one of them out.")
+            st.info(t("These filters leave no held-out click: take one of them out."))
+            st.button(t("Take out all filters"), icon=":material/filter_alt_off:", on_click=filters.clear, args=wanted)
             st.stop()
     return comparison
 
@@ -138,9 +204,10 @@ _FILTERS = ("user_values", "article_values")
 def choose_view(comparison: Comparison, baseline: str, k: int) -> None:
     changed = address.one("view", list(VIEWS), "Leaderboard")
     view = st.segmented_control(
-        "View",
+        t("View"),
         list(VIEWS),
         key="view",
+        format_func=t,
         on_change=changed,
         required=True,
         label_visibility="collapsed",
@@ -150,56 +217,62 @@ def choose_view(comparison: Comparison, baseline: str, k: int) -> None:
 
 
 def choose_metric(k: int) -> str:
-    known = comparing.metrics_of(k)
-    changed = address.one("metric", known, known[0])
-    return st.segmented_control("Metric", known, required=True, key="metric", on_change=changed)
+    # without its K, so that it stays when K changes
+    changed = address.one("metric", list(METRICS), "recall")
+    name = st.segmented_control(
+        t("Metric"),
+        list(METRICS),
+        required=True,
+        key="metric",
+        format_func=lambda name: f"{name}@{k}",
+        on_change=changed,
+        persist_state="session",
+    )
+    return f"{name}@{k}"
+
+
+def drawn_apart(comparison: Comparison) -> bool:
+    """Whether each run gets a panel of its own; by itself where there are many."""
+    changed = address.one("apart", [True, False], len(comparison.groups) > _MANY)
+    return st.toggle(t("A panel for each"), key="apart", on_change=changed, persist_state="session")
+
+
+def show_panels(title: str, panels: dict[str, go.Figure], key: str) -> None:
+    """Small multiples, as many in a row as there is room for."""
+    st.markdown(f"**{words.as_markdown(title)}**")
+    with st.container(horizontal=True):
+        for name, figure in panels.items():
+            frame.chart(figure, f"{key}-{name}", width=_PANEL_WIDTH)
+
+
+def tell_panels(comparison: Comparison, baseline: str) -> None:
+    name = comparison.names[baseline]
+    st.caption(
+        words.as_markdown(t("Coloured: the run of the panel. Dashed: {baseline}. Pale: all others.", baseline=name))
+    )
 
 
 def show_leaderboard(comparison: Comparison, baseline: str, k: int) -> None:
     metric = choose_metric(k)
-    board, single = leaderboard(comparison, baseline, metric)
+    board, single = comparing.leaderboard(comparison, baseline, metric)
     frame.chart(compare_figures.leaderboard(board, single, metric), "compare-metric")
     rows = tables.readable(board, metric, comparison.names[baseline])
     frame.table(
         rows,
         "leaderboard",
         frame.all_rows(board, 24),
-        run=st.column_config.TextColumn("run", pinned=True),
-        verdict=st.column_config.TextColumn("verdict", help="Told apart where the difference's interval excludes 0"),
+        **leaderboard_columns(),
         **frame.right_aligned(rows.columns[1:3]),
     )
-    for sentence in says_intervals(board):
+    for sentence in comparing.says_intervals(board):
         st.caption(words.as_markdown(sentence))
     show_catalogue(comparison, k)
 
 
-def leaderboard(comparison: Comparison, baseline: str, metric: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    values, apart, single = comparing.board(comparison, baseline, metric)
-    return tables.leaderboard(values, apart, comparison.names, comparison.presets, baseline), single
-
-
-def says_intervals(board: pd.DataFrame) -> list[str]:
-    """What the intervals cover, and how often they err where that was measured."""
-    told = ["Differences are taken user by user. In brackets: 95 % intervals."]
-    measured = comparing.calibration()
-    covers = set(board["difference_covers"].dropna())
-    if compare.USERS in covers:
-        told.append(
-            "An interval of single runs covers users only: another seed of the same config may fall outside it. "
-            "A sweep of three seeds or more covers both."
-        )
-        if measured:
-            told[-1] += (
-                f" In A/A checks, runs that differed by their seed alone were called different in "
-                f"{measured['users_only']:.0%} of {measured['pairs']} pairs, on {measured['users']:,} users; the fewer "
-                "users, the wider the intervals and the rarer that is."
-            )
-    if compare.USERS_AND_SEEDS in covers and measured:
-        told.append(
-            f"Intervals over users and seeds called equal configs different in {measured['users_and_seeds']:.1%} of "
-            f"{measured['pairs']} pairs of groups, where 5 % is due."
-        )
-    return told
+def leaderboard_columns() -> dict[str, object]:
+    column = st.column_config.TextColumn
+    told_apart = t("Told apart where the difference's interval excludes 0")
+    return {t("run"): column(pinned=True), t("verdict"): column(help=told_apart)}
 
 
 def show_catalogue(comparison: Comparison, k: int) -> None:
@@ -209,25 +282,31 @@ def show_catalogue(comparison: Comparison, k: int) -> None:
     metrics = {group: loading.metrics(runs[0])["metrics"] for group, runs in comparison.groups.items()}
     own = [name for name in next(iter(metrics.values())) if name.endswith(f"@{k}")]
     table = tables.catalogue(comparison.names, metrics, [name for name in own if name not in comparing.metrics_of(k)])
-    with st.expander("Which part of the catalogue is recalled"):
-        pinned = st.column_config.TextColumn("run", pinned=True)
-        frame.table(table, "catalogue", frame.all_rows(table, 24), run=pinned, **frame.right_aligned(table.columns[1:]))
+    with st.expander(t("Which part of the catalogue is recalled")):
+        columns = {t("run"): st.column_config.TextColumn(pinned=True), **frame.right_aligned(table.columns[1:])}
+        frame.table(table, "catalogue", frame.all_rows(table, 24), **columns)
 
 
 def show_curves(comparison: Comparison, baseline: str, k: int) -> None:
-    bands = st.toggle("Bands of the 95 % intervals", value=len(comparison.groups) < _MANY, key="bands")
-    frame.chart(compare_figures.curves(comparing.curves(comparison), bands), "compare-curves")
+    table = comparing.curves(comparison)
+    if drawn_apart(comparison):
+        show_panels(figures.says_curves(table), panel_figures.curves(table, baseline), "compare-curve")
+        tell_panels(comparison, baseline)
+        st.caption(t("Around the line: its 95 % interval."))
+        return
+    bands = choose_switch("bands", t("Bands of the 95 % intervals"), len(comparison.groups) <= _MANY)
+    frame.chart(compare_figures.curves(table, bands), "compare-curves")
 
 
 def show_missed(comparison: Comparison, baseline: str, k: int) -> None:
     frame.chart(compare_figures.reasons(comparing.reasons(comparison, k), "run", k), "compare-missed")
-    with st.expander("What the reasons mean"):
+    with st.expander(t("What the reasons mean")):
         for reason, meaning in words.REASONS.items():
-            st.text(f"{reason}: {meaning}")
-    st.subheader("By kind of click")
+            st.markdown(f"**{t(reason)}**: {t(meaning)}")
+    st.subheader(t("By kind of click"))
     left, right = st.columns(2)
     segment = choose_segment(comparison, left)
-    group = choose_group(comparison, "missed_run", "Run", right)
+    group = choose_group(comparison, "missed_run", t("Run"), right)
     table = comparing.reasons(comparison, k, segment)
     mine = table[table["group"] == group]
     frame.chart(compare_figures.reasons(mine, "part", k), "compare-missed-by")
@@ -236,7 +315,14 @@ def show_missed(comparison: Comparison, baseline: str, k: int) -> None:
 def choose_segment(comparison: Comparison, where) -> Segment:
     known = {segment.name: segment for segment in comparing.segments(comparison)}
     changed = address.one("segment", list(known), None)
-    name = where.selectbox("Segments by", list(known), key="segment", on_change=changed, persist_state="session")
+    name = where.selectbox(
+        t("Segments by"),
+        list(known),
+        key="segment",
+        format_func=comparing.segment_name,
+        on_change=changed,
+        persist_state="session",
+    )
     return known[name]
 
 
@@ -251,168 +337,132 @@ def choose_group(comparison: Comparison, key: str, label: str, where, without: s
 
 def show_segments(comparison: Comparison, baseline: str, k: int) -> None:
     if len(comparison.groups) > 1:
-        group = choose_group(comparison, "matrix_run", "Run to compare with the baseline run", st, baseline)
+        group = choose_group(comparison, "matrix_run", t("Run to compare with the baseline run"), st, baseline)
         table = comparing.matrix(comparison, group, baseline, k)
         names = comparison.names
         frame.chart(compare_figures.matrix(table, names[group], names[baseline], f"recall@{k}"), "compare-matrix")
         st.caption(
-            f"Differences of recall in points, over the clicks of a cell. In brackets and pale: the interval, which "
-            f"covers {compare.covered(comparison.groups[group], comparison.groups[baseline])}, includes 0. Cells of "
-            "fewer than 10 clicks are left blank."
+            t(
+                "Differences of recall in points, over the clicks of a cell. In brackets and pale: the interval, which "
+                "covers {what}, includes 0. Cells of fewer than 10 clicks are left blank.",
+                what=t(compare.covered(comparison.groups[group], comparison.groups[baseline])),
+            )
         )
     segment = choose_segment(comparison, st)
     table = comparing.by_segment(comparison, segment, k)
-    frame.chart(figures.segments(table, comparison.presets, segment.name, f"recall@{k}"), "compare-segments")
+    named, metric = comparing.segment_name(segment.name), f"recall@{k}"
+    if not drawn_apart(comparison):
+        frame.chart(figures.segments(table, comparison.presets, named, metric), "compare-segments")
+        return
+    st.markdown(f"**{words.as_markdown(figures.says_segments(table, named))}**")
+    panels = panel_figures.parts(table, comparison.presets, baseline, metric)
+    for place, (part, figure) in enumerate(panels.items()):
+        if place % 2 == 0:
+            columns = st.columns(2)
+        with columns[place % 2]:
+            frame.chart(figure, f"compare-part-{segment.name}-{part}")
+    dashed = t("Dashed: {baseline}. Lines: 95 % intervals.", baseline=comparison.names[baseline])
+    st.caption(words.as_markdown(dashed))
 
 
 def show_popularity(comparison: Comparison, baseline: str, k: int) -> None:
     table = comparing.popularity(comparison, k)
-    frame.chart(compare_figures.popularity(table, comparison.names, comparison.presets, k), "compare-popularity")
+    names, presets = comparison.names, comparison.presets
+    if drawn_apart(comparison):
+        title = compare_figures.says_popularity(table, names)
+        show_panels(title, panel_figures.popularity(table, names, presets, baseline), "compare-popularity")
+        tell_panels(comparison, baseline)
+        st.caption(t("Bars: the held-out clicks."))
+    else:
+        frame.chart(compare_figures.popularity(table, names, presets, k), "compare-popularity")
     tell_first_seeds(comparison)
 
 
 def show_overlap(comparison: Comparison, baseline: str, k: int) -> None:
     if len(comparison.groups) < 2:
-        st.info("One run overlaps with itself alone: choose a second one.")
+        st.info(t("One run overlaps with itself alone: choose a second one."))
         return
     frame.chart(figures.overlap(comparing.overlap(comparison, k), k), "compare-overlap")
-    st.caption("Measured on 1,000 users where there are more.")
+    st.caption(t("Measured on 1,000 users where there are more."))
     tell_first_seeds(comparison)
 
 
 def show_negatives(comparison: Comparison, baseline: str, k: int) -> None:
     table = comparing.epochs(comparison)
     if table.empty:
-        st.info("Baselines have no epochs and draw no negatives: choose a trained run.")
+        st.info(t("Baselines have no epochs and draw no negatives: choose a trained run."))
         return
-    frame.chart(compare_figures.hardness(table), "compare-hardness")
-    frame.chart(compare_figures.false_negatives(table), "compare-false-negatives")
-    st.caption("Cosines are those of the validation clicks' batch.")
+    if drawn_apart(comparison):
+        show_panels(compare_figures.says_hardness(table), panel_figures.hardness(table), "compare-hardness")
+        title = compare_figures.says_false_negatives(table)
+        show_panels(title, panel_figures.false_negatives(table), "compare-false-negatives")
+        st.caption(t("Coloured: the run of the panel. Pale: all others."))
+    else:
+        frame.chart(compare_figures.hardness(table), "compare-hardness")
+        frame.chart(compare_figures.false_negatives(table), "compare-false-negatives")
+    st.caption(t("Cosines are those of the validation clicks' batch."))
     tell_first_seeds(comparison)
 
 
 def tell_first_seeds(comparison: Comparison) -> None:
     """Some views look at lists or epochs, of which seeds have no mean."""
     if any(len(runs) > 1 for runs in comparison.groups.values()):
-        st.caption("Of a config with several seeds this shows the first one chosen.")
+        st.caption(t("Of a config with several seeds this shows the first one chosen."))
 
 
 def show_configs(comparison: Comparison, baseline: str, k: int) -> None:
     """Baselines have no knobs but split, pool and eval: they are left out unless those differ or they are alone."""
-    rows, trained = configs(comparison)
+    rows, trained = comparing.configs(comparison)
     if rows.empty:
-        noun = "trained config" if trained else "run"
-        st.text(f"Nothing differs, among {words.counted(len(trained or comparison.groups), noun)}.")
+        alike = (
+            words.counted(len(trained), "trained config") if trained else words.counted(len(comparison.groups), "run")
+        )
+        st.text(t("Nothing differs, among {alike}.", alike=alike))
         return
-    frame.table(rows, "configs", frame.all_rows(rows), run=st.column_config.TextColumn("run", pinned=True))
+    frame.table(rows, "configs", frame.all_rows(rows), run=st.column_config.TextColumn(t("run"), pinned=True))
     if len(rows) >= 3:
         metric = f"recall@{k}"
-        board, _ = leaderboard(comparison, baseline, metric)
+        board, _ = comparing.leaderboard(comparison, baseline, metric)
         values = board.set_index("run")["value"].reindex(rows["run"]).to_numpy()
         frame.chart(compare_figures.knobs(rows.drop(columns="run").assign(**{metric: values}), metric), "compare-knobs")
-
-
-def configs(comparison: Comparison) -> tuple[pd.DataFrame, list[str]]:
-    """The knobs in which groups differ, a row a group; and the groups that were trained."""
-    groups, names = comparison.groups, comparison.names
-    trained = [group for group, runs in groups.items() if runs[0].model == "two_tower"]
-    shown = trained if trained and not comparison.narrow else list(groups)
-    differing = compare.config_differences({names[group]: groups[group][0].config for group in shown})
-    differing = differing.drop(index="seed", errors="ignore")
-    return (tables.configs(differing) if len(differing) else pd.DataFrame()), trained
 
 
 def show_export(comparison: Comparison, baseline: str, k: int) -> None:
     st.divider()
     with st.container(horizontal=True):
+        spoken = language.chosen()
         st.download_button(
-            "Whole comparison as HTML",
-            lambda: report(comparison, baseline, k),
+            t("Whole comparison as HTML"),
+            lambda: compare_report.made(comparison, baseline, k, spoken),
             "comparison.html",
             "text/html",
             icon=":material/download:",
             on_click="ignore",
         )
         st.download_button(
-            "All metrics as CSV",
+            t("All metrics as CSV"),
             lambda: all_metrics(comparison, baseline, k),
             "comparison.csv",
             "text/csv",
             icon=":material/download:",
             on_click="ignore",
         )
+        if not comparison.filtered:
+            frame.command(shell_line(comparison, baseline), "compare")
+
+
+def shell_line(comparison: Comparison, baseline: str) -> str:
+    """The command that compares the same runs, those of the baseline first; it knows no filters."""
+    first = comparison.groups[baseline]
+    ids = [run.id for run in first] + [run.id for run in comparison.runs if run not in first]
+    return commands.line(comparison.workspace, "compare", *ids, narrow=comparison.narrow)
 
 
 def all_metrics(comparison: Comparison, baseline: str, k: int) -> bytes:
-    boards = [leaderboard(comparison, baseline, name)[0].assign(metric=name) for name in comparing.metrics_of(k)]
+    boards = [
+        comparing.leaderboard(comparison, baseline, name)[0].assign(metric=name) for name in comparing.metrics_of(k)
+    ]
     return tables.csv(pd.concat(boards, ignore_index=True))
-
-
-def report(comparison: Comparison, baseline: str, k: int) -> str:
-    """Every view in one file."""
-    metric, names = f"recall@{k}", comparison.names
-    board, single = leaderboard(comparison, baseline, metric)
-    others = [leaderboard(comparison, baseline, name)[0] for name in comparing.metrics_of(k)[1:]]
-    readable = [
-        tables.readable(table, name, names[baseline])
-        for table, name in zip([board, *others], comparing.metrics_of(k), strict=True)
-    ]
-    rows, _ = configs(comparison)
-    parts: list[compare_report.Part] = [
-        ("What was compared", told(comparison, baseline), []),
-        (
-            "Leaderboard",
-            says_intervals(board),
-            [compare_figures.leaderboard(board, single, metric), *readable],
-        ),
-        ("Recall by length of the list", [], [compare_figures.curves(comparing.curves(comparison), True)]),
-        ("Why clicks were missed", [], [compare_figures.reasons(comparing.reasons(comparison, k), "run", k)]),
-        (
-            "By kind of article, difference from the baseline run",
-            [],
-            [
-                compare_figures.matrix(
-                    comparing.matrix(comparison, group, baseline, k), names[group], names[baseline], metric
-                )
-                for group in names
-                if group != baseline
-            ],
-        ),
-        (
-            "By segment",
-            [],
-            [
-                figures.segments(comparing.by_segment(comparison, segment, k), comparison.presets, segment.name, metric)
-                for segment in comparing.segments(comparison)
-            ],
-        ),
-        (
-            "Popularity of what is recalled",
-            [],
-            [compare_figures.popularity(comparing.popularity(comparison, k), names, comparison.presets, k)],
-        ),
-    ]
-    if len(names) > 1:
-        parts.append(("Overlap", [], [figures.overlap(comparing.overlap(comparison, k), k)]))
-    epochs = comparing.epochs(comparison)
-    if len(epochs):
-        drawn = [compare_figures.hardness(epochs), compare_figures.false_negatives(epochs)]
-        parts.append(("Negatives over epochs", [], drawn))
-    parts.append(("What differs in the configs", [] if len(rows) else ["Nothing."], [rows] if len(rows) else []))
-    return compare_report.page("Comparison of recall runs", parts)
-
-
-def told(comparison: Comparison, baseline: str) -> list[str]:
-    """On what the runs were compared."""
-    clicks = comparison.held_out(comparison.runs[0])
-    sentences = [
-        f"Dataset {comparison.dataset.name or comparison.dataset.id}; baseline run {comparison.names[baseline]}; "
-        f"{words.counted(len(clicks), 'held-out click')} of {words.counted(clicks['user'].nunique(), 'user')}; "
-        f"runs {', '.join(run.id for run in comparison.runs)}."
-    ]
-    if comparison.filtered:
-        sentences.append(f"Filtered by {filters.described(comparison.user_values, comparison.article_values)}.")
-    return sentences + (["Narrowed to what all runs share."] if comparison.narrow else [])
 
 
 VIEWS = {
@@ -425,6 +475,6 @@ VIEWS = {
     "Negatives": show_negatives,
     "Configs": show_configs,
 }
-"""What there is to look at, by the name that people see: (comparison, baseline group, K) → shown."""
+"""What there is to look at, by its name in English: (comparison, baseline group, K) → shown."""
 
 main()

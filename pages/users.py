@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from dssm_core import commands
 from dssm_core.dataset import Dataset
 from dssm_core.popularity import seen_clicks
 from dssm_core.readers import nearest, recalled
@@ -13,19 +14,20 @@ from dssm_core.runs import Run
 from dssm_core.split import Split
 from dssm_core.workspace import Workspace
 from lab import address, frame, loading, tables, user_figures, user_search, user_tables, words
+from lab.language import t
 
 _NEIGHBOURS, _READERS = 10, 50
 
 
 def main() -> None:
     workspace = frame.start("Users")
-    st.title("Users")
+    st.title(t("Users"))
     with frame.plain_errors():
         runs = frame.finished_runs(workspace, asked_for())
         if not runs:
             frame.empty(
-                "No run has finished yet, so there is no recall list to look at.",
-                ("pages/train.py", "Train one", ":material/model_training:"),
+                t("No run has finished yet, so there is no recall list to look at."),
+                ("pages/train.py", t("Train one"), ":material/model_training:"),
             )
             return
         run, beside, k = choose_runs(workspace, runs)
@@ -40,6 +42,8 @@ def main() -> None:
         show_lists(workspace, dataset, shown, user, k)
         if beside:
             show_both(dataset, (run, beside), user, k)
+        shown_id = dataset.users["user_id"].iat[user]
+        frame.command(commands.line(workspace, "recall", run.id, user=shown_id, k=k), f"recall {run.id} {user}")
         show_article(workspace, dataset, run, k)
 
 
@@ -51,58 +55,71 @@ def choose_runs(workspace: Workspace, runs: list[Run]) -> tuple[Run, Run | None,
     by_id = {run.id: run for run in runs}
     first, second, third = st.columns([3, 3, 2])
     changed = address.one("run", list(by_id), loading.first_shown(runs).id)
-    label = words.run_labels(runs, workspace.datasets())
+    label = loading.tagged(words.run_labels(runs, workspace.datasets()), runs)
     chosen = by_id[
         first.selectbox(
-            "Run", list(by_id), key="run", format_func=label.get, on_change=changed, persist_state="session"
+            t("Run"), list(by_id), key="run", format_func=label.get, on_change=changed, persist_state="session"
         )
     ]
     others = ["", *(run.id for run in runs if run.dataset == chosen.dataset and run.id != chosen.id)]
     changed = address.one("beside", others)
-    beside = second.selectbox(
-        "Beside it",
-        others,
-        key="beside",
-        format_func=lambda id: label[id] if id else "no second run",
-        on_change=changed,
-        persist_state="session",
-    )
+    with second.container(horizontal=True, vertical_alignment="bottom"):
+        beside = st.selectbox(
+            t("Beside it"),
+            others,
+            key="beside",
+            format_func=lambda id: label[id] if id else t("no second run"),
+            on_change=changed,
+            persist_state="session",
+        )
+        if beside:
+            swap = t("Swap the two runs (key S)")
+            st.button("⇄", key="swap", help=swap, shortcut="S", on_click=swap_runs, args=(chosen.id, beside))
     ks = sorted(chosen.config.eval.k)
     changed = address.one("k", ks, 50 if 50 in ks else ks[0])
     with third:
         k = st.segmented_control(
-            "Length of the list, K", ks, key="k", on_change=changed, required=True, persist_state="session"
+            t("Length of the list, K"), ks, key="k", on_change=changed, required=True, persist_state="session"
         )
     return chosen, by_id.get(beside), k
 
 
+def swap_runs(run: str, beside: str) -> None:
+    address.choose("run", beside)
+    address.choose("beside", run)
+
+
 def tell_short_pool(split: Split, k: int) -> None:
     if k > len(split.pool):
-        pool = words.counted(len(split.pool), "article")
-        st.caption(f"The candidate pool has {pool}, so a list of {k} holds all that qualify.")
+        articles = words.counted(len(split.pool), "article")
+        st.caption(
+            t("The candidate pool has {articles}, so a list of {k} holds all that qualify.", articles=articles, k=k)
+        )
 
 
 def choose_user(dataset: Dataset, run: Run, k: int) -> int | None:
     """The row of the chosen user; None where there is none to look at."""
     people = user_search.people(run, k)
     if people.empty:
-        st.info("Nobody clicked in this run's test period: there is no user to look at.")
+        st.info(t("Nobody clicked in this run's test period: there is no user to look at."))
         return None
     text = st.text_input(
-        "Search",
+        t("Search"),
         key="search",
         bind="query-params",
-        placeholder="part of a user's id, or of an attribute",
+        placeholder=t("part of a user's id, or of an attribute"),
         persist_state="session",
     )
     found = user_search.matching(dataset, run, k, text)
     asked = user_search.row_of(dataset, st.query_params.get("user", ""))
     if st.query_params.get("user") and asked is None:
-        st.info(words.as_markdown(f"User {st.query_params['user']} is not in this dataset."), icon=":material/info:")
+        missing = t("User {user} is not in this dataset: another one is shown.", user=st.query_params["user"])
+        st.info(words.as_markdown(missing), icon=":material/info:")
     stranger = user_search.row_of(dataset, text)
     extra = [dataset.users["user_id"].iat[row] for row in (asked, stranger) if row is not None]
     if found.empty and stranger is None:
-        st.info("No user with held-out clicks matches this search: shorten it.")
+        st.info(t("No user with held-out clicks matches this search: shorten it."))
+        st.button(t("Clear the search"), icon=":material/search_off:", on_click=clear_search)
         return None
     ids = list(dict.fromkeys([*(extra[-1:] if stranger is not None else []), *found["user_id"], *extra]))
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -110,7 +127,7 @@ def choose_user(dataset: Dataset, run: Run, k: int) -> int | None:
         best = ids[0] if stranger is not None else found["user_id"].iat[int(found["hits"].to_numpy().argmax())]
         changed = address.one("user", list(dict.fromkeys([*offered, best])), best)
         chosen = st.selectbox(
-            "User",
+            t("User"),
             list(dict.fromkeys([*offered, best])),
             key="user",
             on_change=changed,
@@ -118,37 +135,66 @@ def choose_user(dataset: Dataset, run: Run, k: int) -> int | None:
             width=300,
         )
         place = int(np.searchsorted(found["user"].to_numpy(), dataset.user_row(chosen)))
-        jump("Next with a miss", found, next_where(found["hits"] < found["held_out"], place, chosen, found), "close")
-        jump("Next with a hit", found, next_where(found["hits"] > 0, place, chosen, found), "check")
-        anyone = int(np.random.default_rng().integers(len(found))) if len(found) else None
-        jump("Surprise me", found, anyone, "shuffle")
+        show_jumps(found, place, chosen)
     st.caption(says_found(people, found, text, k))
     return dataset.user_row(chosen)
 
 
+def show_jumps(found: pd.DataFrame, place: int, chosen: str) -> None:
+    """Buttons, each with its key, that go from the chosen user, at `place` among those `found`, to another."""
+    everybody = pd.Series(True, found.index)
+    jump(t("Previous"), found, next_where(everybody, place, chosen, found, back=True), "arrow_back", "P")
+    jump(t("Next"), found, next_where(everybody, place, chosen, found), "arrow_forward", "N")
+    missed = next_where(found["hits"] < found["held_out"], place, chosen, found)
+    jump(t("Next with a miss"), found, missed, "close", "M")
+    jump(t("Next with a hit"), found, next_where(found["hits"] > 0, place, chosen, found), "check", "H")
+    anyone = int(np.random.default_rng().integers(len(found))) if len(found) else None
+    jump(t("Surprise me"), found, anyone, "shuffle", "X")
+
+
+def clear_search() -> None:
+    st.session_state["search"] = ""
+
+
 def says_found(people: pd.DataFrame, found: pd.DataFrame, text: str, k: int) -> str:
-    with_hit = int((found["hits"] > 0).sum())
-    who = f"{len(people):,} users with held-out clicks"
+    numbers = {"hits": int((found["hits"] > 0).sum()), "all": len(people), "k": k}
     if text:
-        who = f"{len(found):,} matching users of {who}"
-    told = f"{with_hit:,} of {who} have a hit in their {k} articles."
-    more = len(found) - user_search.MOST_OFFERED
-    return f"{told} The box lists the first {user_search.MOST_OFFERED:,}: search for others." if more > 0 else told
+        told = t(
+            "{hits:,} of {found:,} matching users of {all:,} users with held-out clicks have a hit in their {k} "
+            "articles.",
+            **numbers,
+            found=len(found),
+        )
+    else:
+        told = t("{hits:,} of {all:,} users with held-out clicks have a hit in their {k} articles.", **numbers)
+    if len(found) <= user_search.MOST_OFFERED:
+        return told
+    more = t("The box lists the first {listed:,}: search for others.", listed=user_search.MOST_OFFERED)
+    return f"{told} {more}"
 
 
-def next_where(wanted: pd.Series, place: int, chosen: str, found: pd.DataFrame) -> int | None:
-    """The first place from `place` on where `wanted` is true, but for the chosen one, going round; None for nowhere."""
+def next_where(wanted: pd.Series, place: int, chosen: str, found: pd.DataFrame, back: bool = False) -> int | None:
+    """The first place from `place` on, or `back` from it, where `wanted` is true, but for the chosen one, going round;
+    None for nowhere."""
     places = np.flatnonzero(wanted.to_numpy())
     if not len(places):
         return None
+    if back:
+        return int(places[np.searchsorted(places, place) - 1])
     here = place < len(found) and found["user_id"].iat[place] == chosen
     return int(places[np.searchsorted(places, place, side="right" if here else "left") % len(places)])
 
 
-def jump(label: str, found: pd.DataFrame, to: int | None, icon: str) -> None:
+def jump(label: str, found: pd.DataFrame, to: int | None, icon: str, key: str) -> None:
     target = found["user_id"].iat[to] if to is not None else None
-    icon = f":material/{icon}:"
-    st.button(label, icon=icon, disabled=target is None, on_click=address.choose, args=("user", target))
+    st.button(
+        label,
+        icon=f":material/{icon}:",
+        shortcut=key,
+        disabled=target is None,
+        on_click=address.choose,
+        args=("user", target),
+    )
 
 
 def show_user(dataset: Dataset, split: Split, run: Run, user: int, k: int) -> None:
@@ -157,23 +203,23 @@ def show_user(dataset: Dataset, split: Split, run: Run, user: int, k: int) -> No
     held_out = user_tables.of_user(loading.held_out(run), user)
     left, right = st.columns([1, 2])
     with left:
-        st.subheader("Profile")
+        st.subheader(t("Profile"))
         if profile:
-            frame.table(pd.DataFrame({"attribute": list(profile), "value": list(profile.values())}), "profile")
+            frame.table(pd.DataFrame({t("attribute"): list(profile), t("value"): list(profile.values())}), "profile")
         else:
-            st.text("Nothing is known of this user but their clicks.")
+            st.text(t("Nothing is known of this user but their clicks."))
     with right:
-        st.subheader(f"History: {words.counted(len(history), 'click')} in train")
+        st.subheader(t("History: {clicks} in train", clicks=words.counted(len(history), "click")))
         clicks = user_tables.timeline(dataset, split, held_out, user, k)
         if len(clicks):
             frame.chart(user_figures.timeline(clicks, local_cutoff(dataset, split), k), "users-timeline")
         elif history.empty:
-            st.text("No click in train: a cold user.")
+            st.text(t("No click in train: a cold user."))
         if len(history):
-            with st.expander("The clicks in train", expanded=clicks.empty):
+            with st.expander(t("The clicks in train"), expanded=clicks.empty):
                 frame.table(history, f"history-{user}", frame.all_rows(history, 8), open_article(history))
         elif len(clicks):
-            st.text("No click in train: a cold user.")
+            st.text(t("No click in train: a cold user."))
 
 
 def local_cutoff(dataset: Dataset, split: Split) -> pd.Timestamp | None:
@@ -195,29 +241,34 @@ def show_lists(workspace: Workspace, dataset: Dataset, runs: list[Run], user: in
             recall, held_out = (
                 user_tables.of_user(table, user) for table in (loading.recall(run), loading.held_out(run))
             )
-            st.subheader("Held-out clicks" if len(runs) == 1 else words.as_markdown(names[run.id]))
+            st.subheader(t("Held-out clicks") if len(runs) == 1 else words.as_markdown(names[run.id]))
             if held_out.empty:
-                st.text("This run was not evaluated on this user: no held-out click, or not in its sample.")
+                st.text(t("This run was not evaluated on this user: no held-out click, or not in its sample."))
                 recall = recalled_now(workspace, dataset, run, user, k)
             else:
                 show_held_out(dataset, run, held_out, recall, user, k)
             if recall is None:
-                st.text("Its lists are kept for evaluated users alone, and a baseline has no vectors to recall from.")
+                kept = t("Its lists are kept for evaluated users alone, and a baseline has no vectors to recall from.")
+                st.text(kept)
             else:
-                st.subheader(f"Recall list: {words.counted(min(k, len(recall)), 'article')}")
+                st.subheader(t("Recall list: {articles}", articles=words.counted(min(k, len(recall)), "article")))
                 show_recalled(workspace, dataset, run, recall, user, k)
 
 
 def show_held_out(dataset: Dataset, run: Run, held_out: pd.DataFrame, recall: pd.DataFrame, user: int, k: int) -> None:
     rows = user_tables.held_out_list(dataset, held_out, recall, k, words.score_name(run))
-    found = f"{rows['hit'].sum()} of {words.counted(len(rows), 'held-out click')}"
-    st.text(f"{found} in the {k} recalled articles{at_ranks(rows)}.{drawn(rows)}")
+    st.text(" ".join(filter(None, (says_found_clicks(rows, k), drawn(rows)))))
     frame.table(rows, f"held-out-{run.id}-{user}-{k}", frame.all_rows(rows), open_article(rows))
 
 
-def at_ranks(held_out: pd.DataFrame) -> str:
+def says_found_clicks(held_out: pd.DataFrame, k: int) -> str:
+    """How many held-out clicks the list holds, and where."""
     ranks = sorted(held_out.loc[held_out["hit"], "rank"].astype(int))
-    return f", at rank {', '.join(map(str, ranks))}" if ranks else ""
+    told = {"hits": len(ranks), "clicks": words.counted(len(held_out), "held-out click"), "k": k}
+    if not ranks:
+        return t("{hits} of {clicks} in the {k} recalled articles.", **told)
+    places = ", ".join(map(str, ranks))
+    return t("{hits} of {clicks} in the {k} recalled articles, at rank {ranks}.", **told, ranks=places)
 
 
 def drawn(held_out: pd.DataFrame) -> str:
@@ -227,7 +278,11 @@ def drawn(held_out: pd.DataFrame) -> str:
     times = held_out.loc[held_out[user_tables.DRAWN] > 0, user_tables.DRAWN]
     if times.empty:
         return ""
-    return f" Training took {len(times)} of them as a negative for this user, {int(times.sum()):,} times in all."
+    return t(
+        "Training took {number} of them as a negative for this user, {times:,} times in all.",
+        number=len(times),
+        times=int(times.sum()),
+    )
 
 
 def recalled_now(workspace: Workspace, dataset: Dataset, run: Run, user: int, k: int) -> pd.DataFrame | None:
@@ -248,10 +303,10 @@ def show_recalled(workspace: Workspace, dataset: Dataset, run: Run, recall: pd.D
     rows = user_tables.recall_list(dataset, split, recall, k, words.score_name(run), clicks)
     frame.table(rows, f"recalled-{run.id}-{user}-{k}", frame.all_rows(rows, 20), open_article(rows))
     if split.cutoff and any(name in rows for name in user_tables.AGES):
-        st.caption("Age: when the test began; below 0, the article was created during the test.")
-    st.caption("Select a row to open its article.")
+        st.caption(t("Age: when the test began; below 0, the article was created during the test."))
+    st.caption(t("Select a row to open its article."))
     st.download_button(
-        "Download the list as CSV",
+        t("Download the list as CSV"),
         tables.csv(rows),
         f"recall-{run.id}.csv",
         "text/csv",
@@ -270,25 +325,43 @@ def show_both(dataset: Dataset, runs: tuple[Run, Run], user: int, k: int) -> Non
     named = words.run_names(list(runs))
     names = tuple(named[run.id] for run in runs)
     lists = user_tables.both_lists(dataset, *recalls, names, k)
-    st.subheader("Both lists together")
-    both, one, other = ((lists["in"] == name).sum() for name in ("both", *names))
-    st.text(f"{both} articles are in both lists, {one} only in that of {names[0]}, {other} only in that of {names[1]}.")
+    st.subheader(t("Both lists together"))
+    both, one, other = ((lists["in"] == name).sum() for name in (user_tables.BOTH, *names))
+    st.text(
+        t(
+            "{both} articles are in both lists, {one} only in that of {first}, {other} only in that of {second}.",
+            both=both,
+            one=one,
+            other=other,
+            first=names[0],
+            second=names[1],
+        )
+    )
     if not any(table.empty for table in clicks):
         rows = user_tables.moved(dataset, *clicks, names, k)
         st.text(says_moved(rows, names))
-        frame.table(rows, f"moved-{user}-{k}", frame.all_rows(rows), open_article(rows))
-    with st.expander("What either recalls"):
-        frame.table(lists, f"both-{user}-{k}", frame.all_rows(lists, 20), open_article(lists))
+        shown = rows.assign(change=[t(change) if change else "" for change in rows["change"]])
+        change = st.column_config.TextColumn(t("change"), width=100)
+        frame.table(shown, f"moved-{user}-{k}", frame.all_rows(rows), open_article(rows), change=change)
+    with st.expander(t("What either recalls")):
+        shown = lists.assign(**{"in": lists["in"].replace(user_tables.BOTH, t(user_tables.BOTH))})
+        in_ = {"in": st.column_config.TextColumn(t("in"), help=t("Whose list holds it"))}
+        frame.table(shown, f"both-{user}-{k}", frame.all_rows(lists, 20), open_article(lists), **in_)
 
 
 def says_moved(rows: pd.DataFrame, names: tuple[str, str]) -> str:
     moved = rows["moved"].dropna()
-    up, down = int((moved > 0).sum()), int((moved < 0).sum())
-    entered = int((rows["change"] == "into the list").sum())
-    left = int((rows["change"] == "out of the list").sum())
-    ranked = f"{names[1]} ranks {up} higher and {down} lower than {names[0]}"
-    clicks = words.counted(len(rows), "held-out click")
-    return f"Of {clicks}, {ranked}: {entered} come into the list, {left} drop out."
+    return t(
+        "Of {clicks}, {second} ranks {up} higher and {down} lower than {first}: {entered} come into the list, {left} "
+        "drop out.",
+        clicks=words.counted(len(rows), "held-out click"),
+        first=names[0],
+        second=names[1],
+        up=int((moved > 0).sum()),
+        down=int((moved < 0).sum()),
+        entered=int((rows["change"] == user_tables.INTO).sum()),
+        left=int((rows["change"] == user_tables.OUT_OF).sum()),
+    )
 
 
 def show_article(workspace: Workspace, dataset: Dataset, run: Run, k: int) -> None:
@@ -298,7 +371,8 @@ def show_article(workspace: Workspace, dataset: Dataset, run: Run, k: int) -> No
         return
     rows = np.flatnonzero((dataset.articles["article_id"] == wanted).to_numpy())
     if not len(rows):
-        st.info(words.as_markdown(f"Article {wanted} is not in this dataset."), icon=":material/info:")
+        missing = t("Article {article} is not in this dataset.", article=wanted)
+        st.info(words.as_markdown(missing), icon=":material/info:")
         return
     title = tables.articles(dataset, rows)["title"].iat[0]
 
@@ -312,7 +386,8 @@ def show_article(workspace: Workspace, dataset: Dataset, run: Run, k: int) -> No
 def show_one_article(workspace: Workspace, dataset: Dataset, run: Run, article: int, k: int) -> None:
     readers = loading.readers(dataset, workspace, run.config)
     who, clicks = readers.of_article(article), int(readers.clicks()[article])
-    st.text(f"{dataset.articles['article_id'].iat[article]}: {words.counted(clicks, 'click')} in train.")
+    article_id = dataset.articles["article_id"].iat[article]
+    st.text(t("{article}: {clicks} in train.", article=article_id, clicks=words.counted(clicks, "click")))
     recall = loading.recall(run)
     places = user_tables.list_places(recall, article)
     lists, longest = len(loading.per_user(run)), max(run.config.eval.k)
@@ -321,32 +396,38 @@ def show_one_article(workspace: Workspace, dataset: Dataset, run: Run, article: 
     mine = held_out[held_out["article"].to_numpy() == article]
     if len(mine):
         ranks = pd.Series(user_tables.ranks(mine)).dropna().astype(int)
-        st.text(f"{words.counted(len(mine), 'user')} clicked it in the test, at {says_ranks(ranks)}.")
+        st.text(says_ranks(words.counted(len(mine), "user"), ranks))
     show_neighbours(dataset, run, article)
-    st.subheader(f"{words.counted(len(who), 'reader')} in train")
+    st.subheader(t("{readers} in train", readers=words.counted(len(who), "reader")))
     if len(who):
         table = user_tables.readers(dataset, who[:_READERS])
         frame.table(table, "article-readers", frame.all_rows(table, 6))
 
 
-def says_ranks(ranks: pd.Series) -> str:
+def says_ranks(users: str, ranks: pd.Series) -> str:
     if ranks.empty:
-        return "no rank: it does not qualify"
+        return t("{users} clicked it in the test, at no rank: it does not qualify.", users=users)
     if len(ranks) == 1:
-        return f"exact rank {ranks.iat[0]:,}"
-    return f"exact ranks {ranks.min():,} to {ranks.max():,}, {int(ranks.median()):,} in the middle"
+        return t("{users} clicked it in the test, at exact rank {rank:,}.", users=users, rank=ranks.iat[0])
+    return t(
+        "{users} clicked it in the test, at exact ranks {first:,} to {last:,}, {median:,} in the middle.",
+        users=users,
+        first=ranks.min(),
+        last=ranks.max(),
+        median=int(ranks.median()),
+    )
 
 
 def show_neighbours(dataset: Dataset, run: Run, article: int) -> None:
-    st.subheader("Nearest articles")
+    st.subheader(t("Nearest articles"))
     found = loading.vectors(run, "articles")
     if found is None:
-        st.text("A baseline has no vectors, so nothing is near.")
+        st.text(t("A baseline has no vectors, so nothing is near."))
         return
     pool, vectors = found
     place = int(np.searchsorted(pool, article))
     if place == len(pool) or pool[place] != article:
-        st.text("It is not in the candidate pool, so it has no vector here.")
+        st.text(t("It is not in the candidate pool, so it has no vector here."))
         return
     near = nearest(vectors[place], pool, vectors, _NEIGHBOURS, np.array([article]))
     frame.table(user_tables.neighbours(dataset, *near), "article-neighbours")
