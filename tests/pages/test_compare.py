@@ -41,6 +41,10 @@ VIEWS = {
 }
 
 
+APART = {"Curves": 1, "Segments": 1, "Popularity": 1, "Negatives": 2}
+"""The views that can be drawn a panel a run, with how many groups of panels they have."""
+
+
 @pytest.mark.parametrize(("view", "charts"), VIEWS.items())
 def test_every_view_draws_its_charts_with_titles(open_page, small_workspace, view, charts):
     at = open_page("pages/compare.py", small_workspace, view=view)
