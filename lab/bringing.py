@@ -5,13 +5,15 @@ from pathlib import Path
 
 import streamlit as st
 
+from dssm_core import commands
 from dssm_core.archive_folder import Layout, tables_in
 from dssm_core.demo import ingest_demo
 from dssm_core.errors import UserError
 from dssm_core.formats import FORMATS
 from dssm_core.workspace import Workspace
-from lab import log_folder, reading, uploads
+from lab import frame, log_folder, reading, uploads, words
 from lab.file_form import TABLES, Given, bring_files, choose_format, in_pairs, tables_of
+from lab.language import t
 
 
 def _demo(workspace: Workspace) -> None:
@@ -22,14 +24,21 @@ def _demo(workspace: Workspace) -> None:
         (("users", 2000, 20, 100_000), ("articles", 2000, 20, 100_000), ("days", 7, 2, 30), ("seed", 0, 0, 10**6)),
         strict=True,
     ):
-        sizes[name] = column.number_input(name, low, high, value, key=f"demo {name}", persist_state="session")
+        sizes[name] = column.number_input(
+            t(name), low, high, value, key=f"demo {name}", bind="query-params", persist_state="session"
+        )
     st.caption(
-        f"About {17 * sizes['users'] * sizes['days']:,} exposures of made-up news in Chinese, "
-        "with planted tastes and some dirt."
+        t(
+            "About {rows:,} exposures of made-up news in Chinese, with planted tastes and some dirt.",
+            rows=17 * sizes["users"] * sizes["days"],
+        )
     )
-    if st.button("Make the demo log", type="primary", icon=":material/auto_awesome:"):
+    with st.container(horizontal=True):
+        pressed = st.button(t("Make the demo log"), type="primary", icon=":material/auto_awesome:")
+        frame.command(commands.line(workspace, "demo", **sizes), "demo")
+    if pressed:
         reading.carry_out(
-            "Writing and reading the demo log …", lambda progress: ingest_demo(workspace, **sizes, progress=progress)
+            t("Writing and reading the demo log …"), lambda progress: ingest_demo(workspace, **sizes, progress=progress)
         )
 
 
@@ -40,13 +49,16 @@ def _uploaded_files(workspace: Workspace) -> None:
     files = {}
     for column, table in in_pairs(tables_of(format_)):
         file = column.file_uploader(
-            TABLES[table], key=f"upload {table} {turn}", help="CSV, TSV or Parquet, also gzipped text"
+            t(TABLES[table]), key=f"upload {table} {turn}", help=t("CSV, TSV or Parquet, also gzipped text")
         )
         if file is not None:
-            files[table] = Given(uploads.copied(workspace, file), file.name)
+            files[table] = Given(uploads.copied(workspace, file), file.name, file.name)
     st.caption(
-        f"Up to {st.get_option('server.maxUploadSize'):,} MB a file. Larger ones: choose *Files on this machine* "
-        "above, or read them with `python -m dssm_core ingest`."
+        t(
+            "Up to {most:,} MB a file. Larger ones: choose *Files on this machine* above, or read them with "
+            "`python -m dssm_core ingest`.",
+            most=st.get_option("server.maxUploadSize"),
+        )
     )
     copies = [file.path for file in files.values()]
     _remove_taken_back(copies)
@@ -71,9 +83,12 @@ def _server_files(workspace: Workspace) -> None:
     folder = log_folder.log_folder()
     if folder is None:
         st.info(
-            f"To read files that lie on the machine of the lab, start it with `{log_folder.VARIABLE}` set to their "
-            f"folder, such as `{log_folder.VARIABLE}=/data/logs make run`. The command line takes any path: "
-            "`python -m dssm_core ingest --exposures PATH`.",
+            t(
+                "To read files that lie on the machine of the lab, start it with `{variable}` set to their folder, such "
+                "as `{variable}=/data/logs make run`. The command line takes any path: "
+                "`python -m dssm_core ingest --exposures PATH`.",
+                variable=log_folder.VARIABLE,
+            ),
             icon=":material/folder_off:",
         )
         return
@@ -81,19 +96,26 @@ def _server_files(workspace: Workspace) -> None:
     offered = _offered(folder, FORMATS[format_].folders)
     typed = {
         table: column.selectbox(
-            TABLES[table],
+            t(TABLES[table]),
             offered,
             index=None,
             key=f"path {table}",
-            placeholder="choose a file, or type its path",
-            help=f"In {folder}" + (", or a folder in it" if FORMATS[format_].folders else ""),
+            placeholder=t("choose a file, or type its path"),
+            help=words.as_markdown(_where(folder, format_)),
             accept_new_options=True,
+            bind="query-params",
             persist_state="session",
         )
         for column, table in in_pairs(tables_of(format_))
     }
     files = {table: _named(folder, text.strip(), format_) for table, text in typed.items() if text and text.strip()}
     bring_files(workspace, "path", format_, files, lambda: None)
+
+
+def _where(folder: Path, format_: str) -> str:
+    if FORMATS[format_].folders:
+        return t("In {folder}, or a folder in it", folder=folder)
+    return t("In {folder}", folder=folder)
 
 
 def _offered(folder: Path, layouts: Sequence[Layout]) -> list[str]:
@@ -116,7 +138,7 @@ def _named(folder: Path, typed: str, format_: str) -> Given:
     if path.is_dir() and FORMATS[format_].folders:
         for table in tables_in(path, FORMATS[format_].folders).values():
             log_folder.path_within(folder, str(table.resolve()))
-    return Given(path, path.name if path.is_dir() else typed)
+    return Given(path, path.name if path.is_dir() else typed, str(path))
 
 
 SOURCES: dict[str, Callable[[Workspace], None]] = {

@@ -3,6 +3,7 @@
 import plotly.graph_objects as go
 
 from lab import figures, palette, words
+from lab.language import t
 
 _NEAR_THE_END = 0.5
 
@@ -17,7 +18,7 @@ def funnel(counts: dict, table: str) -> go.Figure:
     for n in reasons.values():
         left -= n
         ends.append(left)
-    labels = ["rows in", *reasons, "accepted"]
+    labels = [t("rows in"), *map(t, reasons), t("accepted")]
     starts, widths = [0, *ends, 0], [rows_in, *reasons.values(), counts["accepted"]]
     colours = [palette.BLUE, *[palette.ORANGE] * len(reasons), palette.GREEN]
     figure = go.Figure(
@@ -28,13 +29,15 @@ def funnel(counts: dict, table: str) -> go.Figure:
             orientation="h",
             # a line, so that a dozen rows of a million can be seen
             marker={"color": colours, "line": {"color": colours, "width": 2}},
-            hovertemplate="%{y}: %{x:,} rows<extra></extra>",
+            hovertemplate=t("{reason}: {rows} rows", reason="%{y}", rows="%{x:,}") + "<extra></extra>",
             showlegend=False,
         )
     )
     for label, start, width in zip(labels, starts, widths, strict=True):
         _write_count(figure, label, start, width, rows_in)
-    figure.update_xaxes(title=f"rows of {table}", range=[0, rows_in * 1.02], tickformat=",d", nticks=6)
+    figure.update_xaxes(
+        title=t("rows of {table}", table=t(table)), range=[0, rows_in * 1.02], tickformat=",d", nticks=6
+    )
     figure.update_yaxes(autorange="reversed", automargin=True)
     return figures.finished(figure, says_read(counts, table), height=120 + 38 * len(labels), grid="x")
 
@@ -59,7 +62,12 @@ def says_read(counts: dict, table: str) -> str:
     """How much of a table was accepted, and what most of the rest fell to."""
     rows_in, accepted = counts["rows_in"], counts["accepted"]
     if not rows_in or accepted == rows_in:
-        return f"All {rows_in:,} rows of {table} were accepted"
-    told = f"{words.share(accepted, rows_in)} of the {rows_in:,} rows of {table} were accepted"
+        return t("All {rows:,} rows of {table} were accepted", rows=rows_in, table=t(table))
     worst = max(counts["set_aside"], key=counts["set_aside"].get)
-    return f"{told}; most of the others: {worst}"
+    return t(
+        "{share} of the {rows:,} rows of {table} were accepted; most of the others: {reason}",
+        share=words.share(accepted, rows_in),
+        rows=rows_in,
+        table=t(table),
+        reason=t(worst),
+    )

@@ -12,7 +12,8 @@ from dssm_core.formats import FORMATS
 from dssm_core.ingest import ingest
 from dssm_core.meter import Progress
 from dssm_core.workspace import Workspace
-from lab import reading
+from lab import frame, ingest_command, reading
+from lab.language import t
 from lab.mapping import Chosen, choose_columns
 from lab.saved_mappings import save_mapping
 
@@ -28,10 +29,11 @@ TABLES = {
 
 @dataclass(frozen=True)
 class Given:
-    """A file that a person brought: where it lies, and the name that they know it by."""
+    """A file that a person brought: where it lies, the name that they know it by, and what a shell would call it."""
 
     path: Path
     name: str
+    in_shell: str
 
 
 def tables_of(format_: str) -> list[str]:
@@ -49,9 +51,14 @@ def choose_format(source: str) -> str:
     """The format that is chosen; `source` is part of the keys of the form's inputs."""
     formats = list(FORMATS)
     chosen = st.selectbox(
-        "Format", formats, index=formats.index("generic"), key=f"{source} format", persist_state="session"
+        t("Format"),
+        formats,
+        index=formats.index("generic"),
+        key=f"{source} format",
+        bind="query-params",
+        persist_state="session",
     )
-    st.caption(FORMATS[chosen].summary)
+    st.caption(t(FORMATS[chosen].summary))
     return chosen
 
 
@@ -65,7 +72,10 @@ def bring_files(
         chosen = _choose_columns(workspace, files)
     elif FORMATS[format_].click:
         options["click"] = _rule(source, FORMATS[format_].click)
-    if not st.button("Read the files", type="primary", icon=":material/input:"):
+    with st.container(horizontal=True):
+        pressed = st.button(t("Read the files"), type="primary", icon=":material/input:")
+        offer_command(workspace, source, format_, files, options, chosen)
+    if not pressed:
         return
     if "exposures" not in files:
         raise UserError("no exposures were given: a log of exposures is the one table that is needed")
@@ -82,22 +92,53 @@ def bring_files(
         return made
 
     try:
-        reading.carry_out("Reading …", read)
+        reading.carry_out(t("Reading …"), read)
     except UserError as error:
         raise _by_own_names(error, files) from None
 
 
+def offer_command(
+    workspace: Workspace,
+    source: str,
+    format_: str,
+    files: dict[str, Given],
+    options: dict,
+    chosen: dict[str, Chosen],
+) -> None:
+    """The line that reads the same files, once there is a log to read."""
+    if "exposures" not in files or (FORMATS[format_].mapped and "exposures" not in chosen):
+        return
+    paths = {table: file.in_shell for table, file in files.items()}
+    named = options["name"] or files["exposures"].name
+    options = options | {"name": "" if named == Path(paths["exposures"]).name else named}
+    if "exposures" in chosen:
+        options["click"] = chosen["exposures"].mapping.click
+    line = ingest_command.line(workspace, format_, paths, options, chosen)
+    if line is None:
+        st.caption(t("No one command line reads these files: it has one encoding, separator and header for them all."))
+    else:
+        frame.command(line, f"ingest {source}")
+
+
 def _name_and_zone(source: str, format_: str) -> dict:
     left, right = st.columns(2)
-    name = left.text_input("Name", key=f"{source} name", placeholder="what you will call it", persist_state="session")
+    kept = {"bind": "query-params", "persist_state": "session"}
+    name = left.text_input(t("Name"), key=f"{source} name", placeholder=t("what you will call it"), **kept)
     zone = right.text_input(
-        "Time zone of the days", key=f"{source} zone", placeholder=FORMATS[format_].timezone, persist_state="session"
+        t("Time zone of the days"), key=f"{source} zone", placeholder=FORMATS[format_].timezone, **kept
     )
     return {"name": name, "timezone": zone.strip() or None}
 
 
 def _rule(source: str, default: str) -> str | None:
-    rule = st.text_input("Click rule", key=f"{source} rule", placeholder=default, width=420, persist_state="session")
+    rule = st.text_input(
+        t("Click rule"),
+        key=f"{source} rule",
+        placeholder=default,
+        width=420,
+        bind="query-params",
+        persist_state="session",
+    )
     return rule.strip() or None
 
 

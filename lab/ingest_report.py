@@ -8,6 +8,7 @@ from dssm_core.dataset import Dataset
 from dssm_core.manifest import checked, holds
 from dssm_core.workspace import Workspace
 from lab import data_figures, frame, set_aside_rows, words
+from lab.language import t, told
 
 _ROWS = "set_aside.parquet"
 _PAGE_ROWS = 200
@@ -17,7 +18,7 @@ _TIMES = {"exposures": "expo_time", "articles": "ctime"}
 
 def show(workspace: Workspace, dataset: Dataset) -> None:
     """Draw the report of a dataset."""
-    st.subheader("How it was read")
+    st.subheader(t("How it was read"))
     tables = table_counts(dataset.report)
     _show_table(dataset.report, "exposures", tables.pop("exposures"))
     for column, (table, counts) in zip(st.columns(2), tables.items(), strict=False):
@@ -47,33 +48,36 @@ def says_how(report: dict, table: str) -> str:
     """How the files of a table and its times were read; "" where the report does not say, as those of old do not."""
     files = report.get("files", {})
     kinds = dict.fromkeys(words.read_as(facts) for facts in files.get(table, []))
-    told = [f"Read as {', and as '.join(kinds)}."] if kinds else []
+    says = [t("Read as {how}.", how=t(", and as ").join(kinds))] if kinds else []
     if table == "exposures" and files.get("history"):
-        told.append(f"Clicks from before it: {words.read_as(files['history'][0])}.")
-    unit = report.get("times", {}).get(_TIMES.get(table))
-    return " ".join([*told, f"{_TIMES[table]}: {unit}."] if unit else told)
+        says.append(t("Clicks from before it: {how}.", how=words.read_as(files["history"][0])))
+    if unit := report.get("times", {}).get(_TIMES.get(table)):
+        in_units = "; ".join(told(part) for part in unit.split("; "))
+        says.append(t("{column}: {units}.", column=_TIMES[table], units=in_units))
+    return " ".join(says)
 
 
 def _show_table(report: dict, table: str, counts: dict) -> None:
     if counts["rows_in"] == counts["accepted"]:
-        st.text(f"{data_figures.says_read(counts, table)}.")
+        st.text(t("{sentence}.", sentence=data_figures.says_read(counts, table)))
     else:
         frame.chart(data_figures.funnel(counts, table), f"read-{table}")
-    if told := says_how(report, table):
-        st.caption(words.as_markdown(told))
+    if how := says_how(report, table):
+        st.caption(words.as_markdown(how))
 
 
 def _show_rows(path: Path, total: int, dataset: Dataset) -> None:
     """The rows themselves, a page at a time: a big log sets millions aside."""
-    with st.expander(f"The {words.counted(total, 'row')} set aside, of all tables"):
-        pages = -(-total // _PAGE_ROWS)
-        page = st.number_input(f"Page, of {pages:,}", 1, pages, 1, key=f"page {dataset.id}") if pages > 1 else 1
-        shown = set_aside_rows.rows(path, (page - 1) * _PAGE_ROWS, _PAGE_ROWS)
+    label = t("The {rows} set aside, of all tables", rows=words.counted(total, "row"))
+    with st.expander(label, key="set_aside", bind="query-params"):
+        shown = set_aside_rows.rows(path, (_page(total, dataset) - 1) * _PAGE_ROWS, _PAGE_ROWS)
         if not has_parts(dataset.report):
             shown = shown.drop(columns="file", errors="ignore")
-        frame.table(shown, f"set-aside-{dataset.id}", height=min(400, 38 + 35 * len(shown)))
+        for column in ("table", "reason"):
+            shown[column] = [t(text) for text in shown[column]]
+        frame.table(shown, f"set-aside-{dataset.id}", height=min(400, 38 + 35 * len(shown)), **_columns())
         st.download_button(
-            "Download them all as CSV",
+            t("Download them all as CSV"),
             # made only when it is asked for
             lambda: _as_csv(path.parent),
             "set-aside.csv",
@@ -84,10 +88,41 @@ def _show_rows(path: Path, total: int, dataset: Dataset) -> None:
         if set_aside_rows.is_capped(path):
             st.caption(
                 words.as_markdown(
-                    f"The CSV holds the first {set_aside_rows.MOST_ROWS:,} rows at most, up to "
-                    f"{set_aside_rows.MOST_BYTES >> 20} MB: a spreadsheet takes no more. All of them are in {path}"
+                    t(
+                        "The CSV holds the first {most:,} rows at most, up to {size} MB: a spreadsheet takes no more. "
+                        "All of them are in {path}",
+                        most=set_aside_rows.MOST_ROWS,
+                        size=set_aside_rows.MOST_BYTES >> 20,
+                        path=path,
+                    )
                 )
             )
+
+
+def _page(total: int, dataset: Dataset) -> int:
+    """Which page of the rows is shown, from 1."""
+    pages = -(-total // _PAGE_ROWS)
+    if pages == 1:
+        return 1
+    return st.number_input(t("Page, of {pages:,}", pages=pages), 1, pages, 1, key=f"page {dataset.id}")
+
+
+def _columns() -> dict[str, object]:
+    """How the table of rows is shown."""
+    column = st.column_config
+    return {
+        "table": column.TextColumn(t("table"), width=90),
+        "file": column.TextColumn(t("file"), width=140),
+        "line": column.NumberColumn(
+            t("line"), width=80, format="localized", help=t("In its file, the first being 1; of Parquet the row")
+        ),
+        "reason": column.TextColumn(
+            t("reason"),
+            width=150,
+            help=t("The first of the reasons that holds of the row, in the order of the cleaning"),
+        ),
+        "text": column.TextColumn(t("text"), width="large", help=t("The row as it stands in the file")),
+    }
 
 
 def _as_csv(folder: Path) -> bytes:

@@ -16,11 +16,11 @@ from dssm_core.guessing import guess_columns, suggest_rule
 from dssm_core.input_files import TextOptions, first_rows, open_file
 from dssm_core.workspace import Workspace
 from lab import words
+from lab.language import t, told
 from lab.saved_mappings import SavedMapping, saved_mapping
 
 ENCODINGS = ("utf-8", "gb18030", "utf-16-le", "latin-1", "cp1252", "big5", "shift_jis")
 _HEADERS = {True: "names the columns", False: "is data"}
-_AS_FOUND = "as found"
 _ALWAYS_SHOWN = {
     "exposures": ("user_id", "article_id", "expo_time", "click"),
     "users": ("user_id", "gender", "age", "city"),
@@ -48,11 +48,15 @@ class Preview:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a person settled for one file: how to read it, its columns' names, the mapping and the click rule."""
+    """What a person settled for one file: how to read it, its columns' names, the mapping and the click rule.
+
+    `facts`: how it is read then, as the report will say.
+    """
 
     text: TextOptions
     names: tuple[str, ...]
     mapping: SavedMapping
+    facts: dict
 
     def targets(self, table: str) -> dict[str, str]:
         """The mapping as ingest takes it. A UserError for a required column that has none."""
@@ -65,36 +69,41 @@ class Chosen:
 def choose_columns(workspace: Workspace, table: str, path: Path, own_name: str) -> Chosen | None:
     """Show a file and the form for its columns; None, and the reason shown, where the file cannot be read."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{table.capitalize()}** · {words.as_markdown(own_name)}", width="content")
+        st.markdown(f"**{t(table.capitalize())}** · {words.as_markdown(own_name)}", width="content")
         text = _text_options(table, path)
     try:
         preview = _preview(str(path), path.stat().st_mtime_ns, text)
     except UserError as error:
-        st.error(words.as_markdown(str(error).replace(str(path), own_name)), icon=":material/error:")
+        st.error(words.as_markdown(told(str(error).replace(str(path), own_name))), icon=":material/error:")
         return None
     columns = words.counted(len(preview.names), "column")
-    st.caption(words.as_markdown(f"Read as {words.read_as(preview.facts)}: {columns}."))
+    st.caption(words.as_markdown(t("Read as {how}: {columns}.", how=words.read_as(preview.facts), columns=columns)))
     shown = pd.DataFrame(preview.rows[:_ROWS_SHOWN], columns=words.distinct(preview.names))
     st.dataframe(shown, hide_index=True, key=f"first rows {table}")
-    return Chosen(text, preview.names, _mapping(workspace, table, preview))
+    return Chosen(text, preview.names, _mapping(workspace, table, preview), preview.facts)
 
 
 def _text_options(table: str, path: Path) -> TextOptions:
     """How a text file is to be read, where looking at it told wrong."""
     if path.suffix == ".parquet":
         return TextOptions()
-    with st.popover("Read it otherwise", icon=":material/tune:"):
-        encoding = _otherwise("Encoding", ENCODINGS, f"encoding {table} {path}", accept_new_options=True)
+    with st.popover(t("Read it otherwise"), icon=":material/tune:"):
+        encoding = _otherwise(t("Encoding"), ENCODINGS, f"encoding {table} {path}", accept_new_options=True)
         separator = _otherwise(
-            "Separator", words.SEPARATORS, f"separator {table} {path}", format_func=words.SEPARATORS.get
+            t("Separator"),
+            words.SEPARATORS,
+            f"separator {table} {path}",
+            format_func=lambda separator: t(words.SEPARATORS[separator]),
         )
-        header = _otherwise("The first row", _HEADERS, f"header {table} {path}", format_func=_HEADERS.get)
+        header = _otherwise(
+            t("The first row"), _HEADERS, f"header {table} {path}", format_func=lambda header: t(_HEADERS[header])
+        )
     return TextOptions(encoding, separator, header)
 
 
 def _otherwise(label: str, options, key: str, **settings) -> object:
     return st.selectbox(
-        label, list(options), index=None, key=key, placeholder=_AS_FOUND, persist_state="session", **settings
+        label, list(options), index=None, key=key, placeholder=t("as found"), persist_state="session", **settings
     )
 
 
@@ -124,12 +133,12 @@ def _offer_saved(workspace: Workspace, table: str, names: tuple[str, ...]) -> Sa
     try:
         saved = saved_mapping(workspace, table, names)
     except UserError as error:
-        st.warning(words.as_markdown(str(error)), icon=":material/warning:")
+        st.warning(words.as_markdown(told(str(error))), icon=":material/warning:")
         return None
     if saved is None:
         return None
     key = f"as last time {table} {_signature(names)}"
-    return saved if st.toggle("Columns as mapped last time", True, key=key, persist_state="session") else None
+    return saved if st.toggle(t("Columns as mapped last time"), True, key=key, persist_state="session") else None
 
 
 def _signature(names: tuple[str, ...]) -> str:
@@ -141,7 +150,10 @@ def _columns_form(table: str, preview: Preview, guesses: Mapping[str, str], sign
     rest = [name for name in CANONICAL[table] if name not in shown]
     chosen = _row_of_choices(table, shown, preview, guesses, signature)
     found = sum(bool(guesses.get(name)) for name in rest)
-    with st.expander(f"{len(rest)} more columns, {found or 'none'} of them found"):
+    label = t("{number} more columns, none of them found", number=len(rest))
+    if found:
+        label = t("{number} more columns, {found} of them found", number=len(rest), found=found)
+    with st.expander(label):
         chosen |= _row_of_choices(table, rest, preview, guesses, signature)
     return {name: chosen[name] for name in CANONICAL[table]}
 
@@ -160,9 +172,11 @@ def _column_choice(table: str, name: str, preview: Preview, guess: str | None, s
         options,
         index=index,
         key=f"map {table} {name} {signature}",
-        format_func=lambda column: column or "none",
-        placeholder="choose one",
+        # the same in every language: a link says it
+        format_func=lambda column: column or "–",
+        placeholder=t("choose one"),
         width=152,
+        bind="query-params",
         persist_state="session",
     )
     return chosen or ""
@@ -174,12 +188,13 @@ def _suggested_rule(preview: Preview, guesses: Mapping[str, str]) -> str:
 
 def _rule_form(suggested: str, signature: str) -> str:
     return st.text_input(
-        "Click rule",
+        t("Click rule"),
         suggested,
         key=f"rule {signature}",
         placeholder="rating>=4",
-        help="Which rows are clicks, where the log has no column of clicks; without either every row is a click",
+        help=t("Which rows are clicks, where the log has no column of clicks; without either every row is a click"),
         width=420,
+        bind="query-params",
         persist_state="session",
     ).strip()
 
@@ -194,7 +209,10 @@ def _ruled(click: str) -> set[str]:
 def _tell_others(table: str, names: tuple[str, ...], used: set[str]) -> None:
     """What becomes of the columns that are not `used`: a log's are not kept, others are attributes."""
     others = [name for name in names if name and name not in used]
-    if others:
-        more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
-        told = "Not kept" if table == "exposures" else "Attributes too"
-        st.caption(words.as_markdown(f"{told}: {', '.join(others[:_MOST_NAMED])}{more}."))
+    if not others:
+        return
+    names = ", ".join(others[:_MOST_NAMED])
+    if len(others) > _MOST_NAMED:
+        names = t("{names} and {more} more", names=names, more=len(others) - _MOST_NAMED)
+    says = t("Not kept: {names}.", names=names) if table == "exposures" else t("Attributes too: {names}.", names=names)
+    st.caption(words.as_markdown(says))

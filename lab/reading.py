@@ -9,6 +9,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dssm_core.meter import Progress
+from lab.language import t
 
 _RUNNING, _MADE = "reading", "made"
 
@@ -19,8 +20,8 @@ def carry_out(text: str, work: Callable[[Progress], dict]) -> None:
     place = st.empty()
     with place.container(border=True):
         bar = st.progress(0.0, text)
-        st.button("Cancel", key="cancel reading", icon=":material/cancel:")
-        st.caption("Anything else that you touch on this page cancels it too; then nothing of it is kept.")
+        st.button(t("Cancel"), key="cancel reading", icon=":material/cancel:")
+        st.caption(t("Anything else that you touch on this page cancels it too; then nothing of it is kept."))
     try:
         st.session_state[_MADE] = work(lambda done, total: bar.progress(min(1.0, done / max(1, total)), text))
         # before anything is drawn: there a press that came too late ends this run

@@ -6,20 +6,27 @@ import streamlit as st
 from dssm_core.config import Config
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
+from dssm_core.leakage import Guard
 from dssm_core.split import Split
 from dssm_core.workspace import Workspace
 from lab import address, bringing, figures, frame, ingest_report, loading, reading, tables, undo, uploads, words
-from lab.language import t
+from lab.language import t, told
+
+KINDS = (
+    "time: the last days are the test. leave_last: each user's last click is. random: a share of the pairs of user and "
+    "article is. column: as the log says itself. Train has each as the knob split.kind."
+)
+"""What the kinds of split are."""
 
 
 def main() -> None:
     workspace = frame.start("Data")
-    st.title("Data")
+    st.title(t("Data"))
     bring(workspace)
     show_damaged(workspace)
     manifest = choose_dataset(workspace)
     if manifest is None:
-        frame.empty("No dataset yet. Make a demo log above: it takes seconds.")
+        frame.empty(t("No dataset yet. Make a demo log above: it takes seconds."))
         return
     show_delete(workspace, manifest)
     with frame.plain_errors():
@@ -37,13 +44,15 @@ def bring(workspace: Workspace) -> None:
     if "upload turn" not in st.session_state:
         uploads.remove_abandoned(workspace)
     with st.container(border=True):
-        st.subheader("Bring a log")
+        st.subheader(t("Bring a log"))
+        changed = address.one("source", list(bringing.SOURCES))
         source = st.segmented_control(
-            "Where from",
+            t("Where from"),
             list(bringing.SOURCES),
-            default="Demo log",
             required=True,
             key="source",
+            format_func=t,
+            on_change=changed,
             persist_state="session",
         )
         try:
@@ -57,18 +66,19 @@ def bring(workspace: Workspace) -> None:
 def tell_outcome(made: dict | None) -> None:
     """What became of the log that was read last."""
     if made:
-        st.success(f"Accepted {made['accepted']:,} of {made['rows_in']:,} rows.", icon=":material/check_circle:")
-        st.page_link("pages/train.py", label="Train on it", icon=":material/model_training:")
+        accepted = t("Accepted {accepted:,} of {rows:,} rows.", accepted=made["accepted"], rows=made["rows_in"])
+        st.success(accepted, icon=":material/check_circle:")
+        st.page_link("pages/train.py", label=t("Train on it"), icon=":material/model_training:")
     if reading.was_cancelled():
-        st.info("Cancelled: nothing of it was kept.", icon=":material/cancel:")
+        st.info(t("Cancelled: nothing of it was kept."), icon=":material/cancel:")
 
 
 def show_damaged(workspace: Workspace) -> None:
     """What is wrong with each dataset that cannot be read, and a way to be rid of it."""
     for dataset_id, reason in workspace.damaged_datasets().items():
-        st.error(words.as_markdown(reason), icon=":material/broken_image:")
+        st.error(words.as_markdown(told(reason)), icon=":material/broken_image:")
         if not workspace.is_bundled(workspace.dataset_folder(dataset_id)) and st.button(
-            f"Delete the damaged dataset {words.as_markdown(dataset_id)}", icon=":material/delete:"
+            t("Delete the damaged dataset {dataset}", dataset=words.as_markdown(dataset_id)), icon=":material/delete:"
         ):
             workspace.delete_dataset(dataset_id)
             st.rerun()
@@ -80,10 +90,15 @@ def choose_dataset(workspace: Workspace) -> dict | None:
         return None
     changed = address.one("dataset", list(manifests))
     names = words.dataset_names(list(manifests.values()))
-    label = {id: f"{names[id]} · {m['exposures']:,} exposures" for id, m in manifests.items()}
+    label = {id: f"{names[id]} · {words.counted(m['exposures'], 'exposure')}" for id, m in manifests.items()}
     return manifests[
         st.selectbox(
-            "Dataset", list(manifests), key="dataset", format_func=label.get, on_change=changed, persist_state="session"
+            t("Dataset"),
+            list(manifests),
+            key="dataset",
+            format_func=label.get,
+            on_change=changed,
+            persist_state="session",
         )
     ]
 
@@ -91,11 +106,11 @@ def choose_dataset(workspace: Workspace) -> dict | None:
 def show_counts(dataset: Dataset) -> None:
     clicks = int(dataset.exposures.click.sum())
     counts = {
-        "Exposures": f"{len(dataset.exposures):,}",
-        "Clicks": f"{clicks:,}",
-        "Clicked share": words.percent(clicks / max(1, len(dataset.exposures))),
-        "Users": f"{len(dataset.users) - 1:,}",
-        "Articles": f"{len(dataset.articles) - 1:,}",
+        t("Exposures"): f"{len(dataset.exposures):,}",
+        t("Clicks"): f"{clicks:,}",
+        t("Clicked share"): words.percent(clicks / max(1, len(dataset.exposures))),
+        t("Users"): f"{len(dataset.users) - 1:,}",
+        t("Articles"): f"{len(dataset.articles) - 1:,}",
     }
     with st.container(horizontal=True):
         for label, value in counts.items():
@@ -103,7 +118,7 @@ def show_counts(dataset: Dataset) -> None:
 
 
 def show_split(workspace: Workspace, dataset: Dataset) -> None:
-    st.subheader("Train and test")
+    st.subheader(t("Train and test"))
     config = split_config(dataset)
     try:
         split = loading.split(dataset, workspace, config)
@@ -117,18 +132,30 @@ def show_split(workspace: Workspace, dataset: Dataset) -> None:
             frame.chart(figures.days(days, "exposures"), "exposures-a-day")
         with right:
             frame.chart(figures.days(days, "clicks"), "clicks-a-day")
-        cut = words.day_time(split.cutoff or 0, dataset.timezone) or "no one instant"
-        st.caption(words.as_markdown(f"Days are cut in the time zone {dataset.timezone}. Test begins at {cut}."))
+        st.caption(words.as_markdown(says_cut(dataset, split)))
         warn_of_left_out(dataset, split)
-    st.subheader("Leakage report")
-    guards = loading.guards(dataset, workspace, config)
+    show_guards(loading.guards(dataset, workspace, config))
+
+
+def says_cut(dataset: Dataset, split: Split) -> str:
+    if split.cutoff is None:
+        return t("Days are cut in the time zone {zone}. Test begins at no one instant.", zone=dataset.timezone)
+    cut = words.day_time(split.cutoff, dataset.timezone)
+    return t("Days are cut in the time zone {zone}. Test begins at {cut}.", zone=dataset.timezone, cut=cut)
+
+
+def show_guards(guards: list[Guard]) -> None:
+    st.subheader(t("Leakage report"))
+    rows = [
+        {t("guard"): guard_name(guard), t("count"): guard.count, t("what it means"): t(guard.text)} for guard in guards
+    ]
     # a static table wraps its texts, where the other kind would cut them off
-    st.table(
-        pd.DataFrame(
-            [{"guard": guard.name, "count": guard.count, "what it means": guard.text} for guard in guards]
-        ).style.format(thousands=","),
-        hide_index=True,
-    )
+    st.table(pd.DataFrame(rows).style.format(thousands=","), hide_index=True)
+
+
+def guard_name(guard: Guard) -> str:
+    _, left_out, reason = guard.name.partition("left out: ")
+    return t("left out: {reason}", reason=t(reason)) if left_out else t(guard.name)
 
 
 def warn_of_left_out(dataset: Dataset, split: Split) -> None:
@@ -136,8 +163,11 @@ def warn_of_left_out(dataset: Dataset, split: Split) -> None:
     share = 1 - kept / max(1, len(dataset.exposures))
     if share > 0.5:
         st.warning(
-            f"This split leaves out {words.percent(share)} of the exposures. Raise the train days, or choose another "
-            "split; on the Train page it is the knob split.",
+            t(
+                "This split leaves out {share} of the exposures. Raise the train days, or choose another split; on the "
+                "Train page it is the knob split.",
+                share=words.percent(share),
+            ),
             icon=":material/warning:",
         )
 
@@ -151,12 +181,22 @@ def split_config(dataset: Dataset) -> Config:
         + (["column"] if "split" in dataset.exposures.extra else [])
     )
     with st.container(horizontal=True):
-        kind = st.selectbox("Split", kinds, key=f"split kind {timed}", width=180, persist_state="session")
+        changed = address.one("split", kinds)
+        kind = st.selectbox(
+            t("Split"), kinds, key="split", on_change=changed, width=180, persist_state="session", help=t(KINDS)
+        )
         days = {"test_days": 1, "train_days": 6}
         if kind == "time":
             days = {
                 name: st.number_input(
-                    name.replace("_", " "), 1, 365, value, key=f"split {name}", width=130, persist_state="session"
+                    t(name.replace("_", " ")),
+                    1,
+                    365,
+                    value,
+                    key=f"split {name}",
+                    width=130,
+                    bind="query-params",
+                    persist_state="session",
                 )
                 for name, value in days.items()
             }
@@ -164,13 +204,13 @@ def split_config(dataset: Dataset) -> Config:
 
 
 def show_popularity(dataset: Dataset) -> None:
-    st.subheader("Popularity")
+    st.subheader(t("Popularity"))
     frame.chart(figures.popularity(tables.popularity(dataset), tables.head_share(dataset)), "popularity")
 
 
 def show_delete(workspace: Workspace, manifest: dict) -> None:
     if manifest["bundled"]:
-        st.caption("This dataset ships with the lab and stays.")
+        st.caption(t("This dataset ships with the lab and stays."))
         return
     name = manifest["name"] or manifest["id"]
     effect = t("{dataset} goes; runs made from it stay, but no longer show their users' history.", dataset=name)
