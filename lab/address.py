@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+_WRITTEN = "written to the address "
+
 
 def one(key: str, options: Sequence, default: object = None) -> Callable[[], None]:
     """Settle a single choice's session state before its widget is drawn; returns the widget's `on_change`.
@@ -33,6 +35,21 @@ def many(key: str, options: Sequence, default: Sequence) -> Callable[[], None]:
     st.session_state[key] = wanted or remembered or (list(default) if before else [])
     _write(key)
     return lambda: _write(key)
+
+
+def text(name: str) -> str | None:
+    """What the address says under a name; None where it says nothing, or only what `write_text` put there."""
+    said = st.query_params.get(name)
+    return None if said == st.session_state.get(_WRITTEN + name) else said
+
+
+def write_text(name: str, value: str) -> None:
+    """Have the address say a text under a name, or nothing where it is empty."""
+    st.session_state[_WRITTEN + name] = value
+    if value:
+        st.query_params[name] = value
+    else:
+        st.query_params.pop(name, None)
 
 
 def forget(key: str) -> None:

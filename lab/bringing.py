@@ -84,8 +84,8 @@ def _server_files(workspace: Workspace) -> None:
     if folder is None:
         st.info(
             t(
-                "To read files that lie on the machine of the lab, start it with `{variable}` set to their folder, such "
-                "as `{variable}=/data/logs make run`. The command line takes any path: "
+                "To read files that lie on the machine of the lab, start it with `{variable}` set to their folder, "
+                "such as `{variable}=/data/logs make run`. The command line takes any path: "
                 "`python -m dssm_core ingest --exposures PATH`.",
                 variable=log_folder.VARIABLE,
             ),

@@ -1,5 +1,6 @@
 """What became of the rows of a dataset's files: how each was read, the funnels, and the rows that were set aside."""
 
+import re
 from pathlib import Path
 
 import streamlit as st
@@ -14,6 +15,8 @@ _ROWS = "set_aside.parquet"
 _PAGE_ROWS = 200
 _TIMES = {"exposures": "expo_time", "articles": "ctime"}
 """The column of times of a table."""
+_IN_ZONE = re.compile(r"(?P<kind>(US )?date-times)(, (?P<some>[0-9,]+) of (?P<all>[0-9,]+) .*)? in (?P<zone>\S+)")
+"""How `dssm_core.times` says that date-times were read in a zone."""
 
 
 def show(workspace: Workspace, dataset: Dataset) -> None:
@@ -48,13 +51,26 @@ def says_how(report: dict, table: str) -> str:
     """How the files of a table and its times were read; "" where the report does not say, as those of old do not."""
     files = report.get("files", {})
     kinds = dict.fromkeys(words.read_as(facts) for facts in files.get(table, []))
-    says = [t("Read as {how}.", how=t(", and as ").join(kinds))] if kinds else []
+    says = [t("Read as {how}.", how="; ".join(kinds))] if kinds else []
     if table == "exposures" and files.get("history"):
         says.append(t("Clicks from before it: {how}.", how=words.read_as(files["history"][0])))
     if unit := report.get("times", {}).get(_TIMES.get(table)):
-        in_units = "; ".join(told(part) for part in unit.split("; "))
+        in_units = "; ".join(_says_unit(part) for part in unit.split("; "))
         says.append(t("{column}: {units}.", column=_TIMES[table], units=in_units))
     return " ".join(says)
+
+
+def _says_unit(part: str) -> str:
+    """A part of what a report says of times, in the language of the session."""
+    match = _IN_ZONE.fullmatch(part)
+    if match is None:
+        return told(part)
+    says = {"kind": t(match["kind"]), "zone": match["zone"]}
+    if match["some"]:
+        return t(
+            "{kind}, {some} of {all} without a zone: those in {zone}", some=match["some"], all=match["all"], **says
+        )
+    return t("{kind} in {zone}", **says)
 
 
 def _show_table(report: dict, table: str, counts: dict) -> None:
@@ -119,7 +135,7 @@ def _columns() -> dict[str, object]:
         "reason": column.TextColumn(
             t("reason"),
             width=150,
-            help=t("The first of the reasons that holds of the row, in the order of the cleaning"),
+            help=t("The first of the reasons that holds of the row"),
         ),
         "text": column.TextColumn(t("text"), width="large", help=t("The row as it stands in the file")),
     }

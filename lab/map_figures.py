@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from lab import palette, words
 from lab.figures import finished, short
+from lab.language import t
 
 _SHOWN_CATEGORIES = 9
 _MOST_TITLES = 20_000
@@ -21,6 +22,8 @@ _MARKS = {
     "found": (palette.PINK, "circle-open", 16),
 }
 """What is drawn over the points: name → colour, symbol, size."""
+OTHER = "other"
+"""What stands for all but the most frequent categories."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,8 @@ def articles(points: pd.DataFrame, colour: str, total: int, kept: float | None) 
     if colour == "category":
         hues = iter(palette.HUES)
         for name, some in _by_category(points):
-            hue = palette.GREY if name == "other" else next(hues)
-            _add(figure, some, short(name), {"color": hue}, len(points))
+            hue = palette.GREY if name == OTHER else next(hues)
+            _add(figure, some, t(name) if name == OTHER else short(name), {"color": hue}, len(points))
             rows.append(some["row"].to_numpy())
     else:
         values, title = _numbers(points, colour)
@@ -55,10 +58,10 @@ def articles(points: pd.DataFrame, colour: str, total: int, kept: float | None) 
         if colour == "popularity":
             ticks = [0, 1, 10, 100, 1000, 10_000]
             scale |= {"tickvals": np.log10(np.array(ticks) + 1), "ticktext": [f"{tick:,}" for tick in ticks]}
-        _add(figure, points, "articles", {"color": values, "colorscale": "Viridis", "colorbar": scale}, len(points))
+        _add(figure, points, t("articles"), {"color": values, "colorscale": "Viridis", "colorbar": scale}, len(points))
         rows.append(points["row"].to_numpy())
-    figure.update_xaxes(title="first direction", showticklabels=False)
-    figure.update_yaxes(title="second direction", showticklabels=False, scaleanchor="x")
+    figure.update_xaxes(title=t("first direction"), showticklabels=False)
+    figure.update_yaxes(title=t("second direction"), showticklabels=False, scaleanchor="x")
     figure = finished(figure, says_map(len(points), total, kept), legend=True, height=720, grid="")
     figure.update_layout(dragmode="pan", legend={"itemsizing": "constant"})
     return Drawn(figure, rows)
@@ -66,16 +69,16 @@ def articles(points: pd.DataFrame, colour: str, total: int, kept: float | None) 
 
 def _by_category(points: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     frequent = points["category"].value_counts().index[:_SHOWN_CATEGORIES]
-    shown = points["category"].where(points["category"].isin(frequent), "other")
+    shown = points["category"].where(points["category"].isin(frequent), OTHER)
     # the rest first: it is everywhere, and would cover the others
-    named = [*(["other"] if (shown == "other").any() and "other" not in frequent else []), *frequent]
+    named = [*([OTHER] if (shown == OTHER).any() and OTHER not in frequent else []), *frequent]
     return [(name, points[shown == name]) for name in named]
 
 
 def _numbers(points: pd.DataFrame, colour: str) -> tuple[np.ndarray, str]:
     if colour == "age":
-        return points["age"].to_numpy(np.float32), "age (days)"
-    return np.log10(points["clicks"].to_numpy(np.float32) + 1), "train clicks"
+        return points["age"].to_numpy(np.float32), t("age (days)")
+    return np.log10(points["clicks"].to_numpy(np.float32) + 1), t("train clicks")
 
 
 def _add(figure: go.Figure, some: pd.DataFrame, name: str, marker: dict, shown: int) -> None:
@@ -100,10 +103,10 @@ def mark(drawn: Drawn, what: str, points: pd.DataFrame, labels: bool = False) ->
         x=points["x"].to_numpy(np.float32),
         y=points["y"].to_numpy(np.float32),
         mode="markers",
-        name=what,
+        name=t(what),
         marker={"color": colour, "symbol": symbol, "size": size, "line": {"width": 2, "color": colour}},
         text=[words.as_html(title) for title in points["title"]],
-        hovertemplate=f"%{{text}}<extra>{what}</extra>",
+        hovertemplate=f"%{{text}}<extra>{t(what)}</extra>",
     )
     if labels:
         for point in points.itertuples():
@@ -115,9 +118,17 @@ def mark(drawn: Drawn, what: str, points: pd.DataFrame, labels: bool = False) ->
 
 def says_map(shown: int, total: int, kept: float | None) -> str:
     """How much of the pool is shown, and how much of the truth two dimensions can hold."""
-    part = f"{shown:,} of {total:,} articles shown, stratified by category"
-    if shown == total:
-        part = f"All {total:,} articles"
+    told = {"shown": shown, "total": total, "kept": kept}
+    if kept is None and shown == total:
+        return t("All {total:,} articles; near ones are near, but distances mean nothing", **told)
     if kept is None:
-        return f"{part}; near articles are near, but distances mean nothing"
-    return f"{part}; two directions keep {kept:.0%} of the variance"
+        return t(
+            "{shown:,} of {total:,} articles, stratified by category; near ones are near, but distances mean nothing",
+            **told,
+        )
+    if shown == total:
+        return t("All {total:,} articles; two directions keep {kept:.0%} of the variance", **told)
+    return t(
+        "{shown:,} of {total:,} articles, stratified by category; two directions keep {kept:.0%} of the variance",
+        **told,
+    )

@@ -1,8 +1,18 @@
 """A strategy as the Sampling lab turns it: the knobs that matter for it, and the config that Train starts it with."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from dssm_core.config import DRAWN_PER_CLICK, IN_BATCH, Config, SplitConfig, flatten, unflatten
+from pydantic import TypeAdapter, ValidationError
+
+from dssm_core.config import (
+    DRAWN_PER_CLICK,
+    IN_BATCH,
+    Config,
+    NegativesConfig,
+    SplitConfig,
+    flatten,
+    unflatten,
+)
 from dssm_core.negatives import STRATEGIES
 from dssm_core.presets import PRESETS
 
@@ -36,6 +46,15 @@ def starting_knobs(strategy: str) -> dict[str, Any]:
     negatives = PRESETS[nearest_preset(strategy)].config.negatives
     # Train's preset may train the run to mine from as a first stage; here there is nothing to show before it is trained
     return {**negatives.model_dump(), "run": ""}
+
+
+def read_knob(name: str, text: str) -> Any:
+    """The value that a text stands for, of a key of the negatives; None for one that the key cannot have."""
+    field = NegativesConfig.model_fields[name]
+    try:
+        return TypeAdapter(Annotated[field.annotation, *field.metadata]).validate_strings(text)
+    except ValidationError:
+        return None
 
 
 def blends(strategy: str) -> list[str]:

@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from dssm_core import commands
 from dssm_core.config import Config
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
@@ -28,7 +29,10 @@ def main() -> None:
     if manifest is None:
         frame.empty(t("No dataset yet. Make a demo log above: it takes seconds."))
         return
-    show_delete(workspace, manifest)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        show_delete(workspace, manifest)
+        folder = workspace.home / "exports" / manifest["id"]
+        frame.command(commands.line(workspace, "export", manifest["id"], to=folder), f"export {manifest['id']}")
     with frame.plain_errors():
         dataset = loading.dataset(workspace, manifest["id"])
         show_counts(dataset)
@@ -187,20 +191,14 @@ def split_config(dataset: Dataset) -> Config:
         )
         days = {"test_days": 1, "train_days": 6}
         if kind == "time":
-            days = {
-                name: st.number_input(
-                    t(name.replace("_", " ")),
-                    1,
-                    365,
-                    value,
-                    key=f"split {name}",
-                    width=130,
-                    bind="query-params",
-                    persist_state="session",
-                )
-                for name, value in days.items()
-            }
+            days = {name: days_of(name, usual) for name, usual in days.items()}
     return Config(split={"kind": kind, **days})
+
+
+def days_of(name: str, usual: int) -> int:
+    label = t("test days") if name == "test_days" else t("train days")
+    kept = {"bind": "query-params", "persist_state": "session"}
+    return st.number_input(label, 1, 365, usual, key=f"split {name}", width=130, **kept)
 
 
 def show_popularity(dataset: Dataset) -> None:

@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from dssm_core import commands
 from dssm_core.answers import evaluate_run, keep_evaluation
 from dssm_core.config import Config, with_settings
 from dssm_core.evaluation import Evaluation
@@ -31,7 +32,7 @@ def main() -> None:
         tell_baseline(finished, asked)
         run, k = choose_run(workspace, trained)
         loss = IndexLoss(workspace, run, k)
-        rows = show_loss(loss, k)
+        rows = show_loss(workspace, run, loss, k)
         show_again(workspace, run, rows, k)
         show_export(workspace, run)
 
@@ -58,7 +59,7 @@ def choose_run(workspace: Workspace, trained: list[Run]) -> tuple[Run, int]:
     return by_id[chosen], k
 
 
-def show_loss(loss: IndexLoss, k: int) -> list[dict]:
+def show_loss(workspace: Workspace, run: Run, loss: IndexLoss, k: int) -> list[dict]:
     """What was measured, or the button that measures it."""
     rows = loss.rows()
     if len(rows) < len(SETTINGS):
@@ -70,7 +71,10 @@ def show_loss(loss: IndexLoss, k: int) -> list[dict]:
                 all=len(SETTINGS),
             )
         )
-        if st.button(t("Measure"), type="primary", icon=":material/speed:"):
+        with st.container(horizontal=True):
+            pressed = st.button(t("Measure"), type="primary", icon=":material/speed:")
+            frame.command(commands.line(workspace, "index-loss", run.id, k=k), f"loss {run.id}")
+        if pressed:
             measure(loss)
             # what stands above speaks of what was measured before
             st.rerun()
@@ -137,17 +141,22 @@ def show_again(workspace: Workspace, run: Run, rows: list[dict], k: int) -> None
     st.subheader(t("The run through another index"))
     offered = {row["setting"]: row["settings"] for row in rows} or {"exact": ["index.kind=exact"]}
     left, right = st.columns(2)
-    setting = left.selectbox(t("Setting"), list(offered), key="index setting", persist_state="session")
+    changed = address.one("setting", list(offered))
+    setting = left.selectbox(t("Setting"), list(offered), key="setting", on_change=changed, persist_state="session")
     more = right.text_input(
         t("More settings"),
         key="index more",
         placeholder=t("such as {example}", example="index.lists=100"),
+        bind="query-params",
         persist_state="session",
     )
-    config = with_settings(run.config, [*offered[setting], *(text for text in more.split() if text)])
+    settings = [*offered[setting], *more.split()]
+    config = with_settings(run.config, settings)
     key = (loading.stamp(run.folder), config.index.model_dump_json())
-    if st.button(t("Measure the run with it"), icon=":material/replay:"):
-        st.session_state["measured again"] = key
+    with st.container(horizontal=True):
+        if st.button(t("Measure the run with it"), icon=":material/replay:"):
+            st.session_state["measured again"] = key
+        frame.command(commands.line(workspace, "evaluate", run.id, set=settings), f"evaluate {run.id}")
     if st.session_state.get("measured again") != key:
         return
     evaluation = evaluated(*key, workspace, run, config)
@@ -203,8 +212,11 @@ def show_export(workspace: Workspace, run: Run) -> None:
     st.text(
         t("Vectors, recall lists with raw ids, FAISS and Annoy files with their ids, the config, and fun-rec's files.")
     )
-    if st.button(t("Export the run"), icon=":material/output:"):
-        folder = workspace.home / "exports" / run.id
+    folder = workspace.home / "exports" / run.id
+    with st.container(horizontal=True):
+        pressed = st.button(t("Export the run"), icon=":material/output:")
+        frame.command(commands.line(workspace, "export", run.id, to=folder), f"export {run.id}")
+    if pressed:
         with st.spinner(t("Writing …")):
             files = export_run(run, loading.dataset(workspace, run.dataset), folder)
         kept_in = words.as_markdown(str(folder))

@@ -11,6 +11,7 @@ from dssm_core.runs import Run
 from dssm_core.split import Split
 from dssm_core.workspace import Workspace
 from lab import address, frame, loading, map_figures, tables, user_search, user_tables, words
+from lab.language import lazy, t
 from lab.map_figures import Drawn
 
 _SIZES = (5000, 20_000, 50_000, 200_000)
@@ -18,29 +19,34 @@ _MOST_FOUND = 50
 _MOST_LABELS = 8
 _DAY_MS = 86_400_000
 _COLOURS = ("category", "age", "popularity")
+_PROJECTION_NAMES = {"pca": "PCA", "tsne": "t-SNE"}
+HOW_PROJECTED = (
+    "PCA: the two directions in which the vectors vary most, so distances are true as far as those go. t-SNE: near "
+    "vectors are drawn near, and distances between groups mean nothing."
+)
 
 
 def main() -> None:
     workspace = frame.start("Map")
-    st.title("Map")
+    st.title(t("Map"))
     with frame.plain_errors():
         finished = frame.finished_runs(workspace, st.query_params.get_all("run"))
         trained = [run for run in finished if run.model == "two_tower" and loading.vectors(run, "articles") is not None]
         if not trained:
             frame.empty(
-                "No run with vectors has finished yet, and a baseline has none to draw.",
-                ("pages/train.py", "Train one", ":material/model_training:"),
+                t("No run with vectors has finished yet, and a baseline has none to draw."),
+                ("pages/train.py", t("Train one"), ":material/model_training:"),
             )
             return
         if any(run.id in st.query_params.get_all("run") and run not in trained for run in finished):
-            st.info("A baseline has no vectors to draw: shown is a trained run.", icon=":material/info:")
+            st.info(t("A baseline has no vectors to draw: shown is a trained run."), icon=":material/info:")
         run, name, size = choose_map(workspace, trained)
         dataset = loading.dataset(workspace, run.dataset)
         split = loading.split(dataset, workspace, run.config)
         points, projection = shown_articles(workspace, dataset, split, run, name, size)
         colour = choose_colour(points)
         user, k = choose_user(dataset, run)
-        text = st.text_input("Search a title", key="title", bind="query-params", placeholder="part of a title")
+        text = st.text_input(t("Search a title"), key="title", bind="query-params", placeholder=t("part of a title"))
         drawn = map_figures.articles(points, colour, len(loading.vectors(run, "articles")[0]), projection.kept)
         recalled = draw_user(drawn, dataset, split, run, projection, user, k)
         found = draw_found(drawn, dataset, run, projection, text)
@@ -54,23 +60,30 @@ def choose_map(workspace: Workspace, trained: list[Run]) -> tuple[Run, str, int]
     changed = address.one("run", list(by_id), loading.first_shown(trained).id)
     label = words.run_labels(trained, workspace.datasets())
     chosen = left.selectbox(
-        "Run", list(by_id), key="run", format_func=label.get, on_change=changed, persist_state="session"
+        t("Run"), list(by_id), key="run", format_func=label.get, on_change=changed, persist_state="session"
     )
     changed = address.one("projection", list(PROJECTIONS), "pca")
     with middle:
         name = st.segmented_control(
-            "Projection", list(PROJECTIONS), key="projection", on_change=changed, required=True, persist_state="session"
+            t("Projection"),
+            list(PROJECTIONS),
+            key="projection",
+            format_func=_PROJECTION_NAMES.get,
+            on_change=changed,
+            required=True,
+            persist_state="session",
+            help=t(HOW_PROJECTED),
         )
     sizes = [size for size in _SIZES if name == "pca" or size <= MOST_TSNE]
     changed = address.one("points", sizes, sizes[min(1, len(sizes) - 1)])
     size = right.selectbox(
-        "Points at most",
+        t("Points at most"),
         sizes,
         key="points",
         format_func="{:,}".format,
         on_change=changed,
         persist_state="session",
-        help="Above 20,000 points hovering tells the category alone; t-SNE takes 5,000 at most",
+        help=t("Above 20,000 points hovering tells the category alone; t-SNE takes 5,000 at most"),
     )
     return by_id[chosen], name, size
 
@@ -83,7 +96,7 @@ def shown_articles(
     return _shown_articles(key, workspace, dataset, split, run)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Putting the vectors into two dimensions …")
+@st.cache_resource(max_entries=8, show_spinner=lazy("Putting the vectors into two dimensions …"))
 def _shown_articles(
     key: tuple, _workspace: Workspace, _dataset: Dataset, _split: Split, _run: Run
 ) -> tuple[pd.DataFrame, Projection]:
@@ -121,24 +134,31 @@ def choose_colour(points: pd.DataFrame) -> str:
     offered = [name for name in _COLOURS if known[name]]
     changed = address.one("colour", offered)
     return st.segmented_control(
-        "Colour", offered, key="colour", on_change=changed, required=True, persist_state="session"
+        t("Colour"),
+        offered,
+        key="colour",
+        format_func=t,
+        on_change=changed,
+        required=True,
+        persist_state="session",
     )
 
 
 def choose_user(dataset: Dataset, run: Run) -> tuple[int | None, int]:
     left, right = st.columns(2)
     user_id = left.text_input(
-        "User", key="user", bind="query-params", placeholder="a user's id", persist_state="session"
+        t("User"), key="user", bind="query-params", placeholder=t("a user's id"), persist_state="session"
     ).strip()
     ks = sorted(run.config.eval.k)
     changed = address.one("k", ks, 50 if 50 in ks else ks[0])
     with right:
         k = st.segmented_control(
-            "Length of the list, K", ks, key="k", on_change=changed, required=True, persist_state="session"
+            t("Length of the list, K"), ks, key="k", on_change=changed, required=True, persist_state="session"
         )
     user = user_search.row_of(dataset, user_id)
     if user_id and user is None:
-        st.info(words.as_markdown(f"User {user_id} is not in this dataset."), icon=":material/info:")
+        unknown = t("User {user} is not in this dataset.", user=user_id)
+        st.info(words.as_markdown(unknown), icon=":material/info:")
     return user, k
 
 
@@ -162,10 +182,10 @@ def draw_user(
         map_figures.mark(drawn, what, placed(dataset, run, projection, rows))
     vector = loading.vectors(run, "users")[1][user]
     here = projection.place(vector[None])[0]
-    title = f"user {dataset.users['user_id'].iat[user]}"
+    title = t("user {user}", user=dataset.users["user_id"].iat[user])
     map_figures.mark(drawn, "the user", pd.DataFrame({"x": [here[0]], "y": [here[1]], "title": [title], "row": [-1]}))
     if recall.empty:
-        st.caption("This run was not evaluated on this user: their recall list is not drawn.")
+        st.caption(t("This run was not evaluated on this user: their recall list is not drawn."))
     return mine["article"].to_numpy()
 
 
@@ -201,7 +221,9 @@ def show_map(drawn: Drawn, dataset: Dataset, workspace: Workspace, run: Run, rec
     )
     rows = drawn.selected(event["selection"]["points"])
     if not len(rows):
-        st.caption("Choose the lasso or the box above the map and draw around points: their articles are listed here.")
+        st.caption(
+            t("Choose the lasso or the box above the map and draw around points: their articles are listed here.")
+        )
         return
     clicks = loading.readers(dataset, workspace, run.config).clicks()
     table = tables.articles(dataset, rows).assign(**{user_tables.CLICKS: clicks[rows]})
@@ -209,19 +231,22 @@ def show_map(drawn: Drawn, dataset: Dataset, workspace: Workspace, run: Run, rec
         table.insert(0, "hit", np.isin(rows, recalled))
         table = table.rename(columns={"hit": "in the list"}).sort_values("in the list", ascending=False)
         table["in the list"] = np.where(table["in the list"], "✓", "")
-    st.subheader(f"{words.counted(len(rows), 'article')} selected")
-    frame.table(table.head(1000), "map-selected", frame.all_rows(table))
-    st.download_button("Download as CSV", tables.csv(table), "selected.csv", "text/csv", icon=":material/download:")
+    st.subheader(t("{articles} selected", articles=words.counted(len(rows), "article")))
+    in_list = st.column_config.TextColumn(t("in the list"), width=80, alignment="center")
+    frame.table(table.head(1000), "map-selected", frame.all_rows(table), **{"in the list": in_list})
+    st.download_button(t("Download as CSV"), tables.csv(table), "selected.csv", "text/csv", icon=":material/download:")
 
 
 def show_found(dataset: Dataset, found: np.ndarray, text: str) -> None:
     if not text.strip():
         return
     if not len(found):
-        st.info("No article of the pool has this in its title.", icon=":material/info:")
+        st.info(t("No article of the pool has this in its title."), icon=":material/info:")
         return
-    more = f", the first {_MOST_FOUND}" if len(found) == _MOST_FOUND else ""
-    st.subheader(f"{words.counted(len(found), 'article')} found{more}")
+    if len(found) == _MOST_FOUND:
+        st.subheader(t("The first {articles} found", articles=words.counted(len(found), "article")))
+    else:
+        st.subheader(t("{articles} found", articles=words.counted(len(found), "article")))
     table = tables.articles(dataset, found)
     frame.table(table, "map-found", frame.all_rows(table, 8))
 

@@ -1,5 +1,6 @@
 """Sampling lab: what each strategy draws, before anything is trained."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from dssm_core import commands
 from dssm_core.config import Config, SplitConfig
 from dssm_core.dataset import Dataset
 from dssm_core.earlier import needs_earlier
@@ -19,6 +21,7 @@ from dssm_core.strategy import batch_size
 from dssm_core.workspace import Workspace
 from lab import address, drawing, figures, frame, knobs, loading, palette, strategies, tables, words
 from lab.explained import EXPLAINED
+from lab.language import t
 
 _MOST = 4
 _LISTED_USERS = 2000
@@ -39,17 +42,17 @@ class Log:
 
 def main() -> None:
     workspace = frame.start("Sampling lab")
-    st.title("Sampling lab")
+    st.title(t("Sampling lab"))
     with frame.plain_errors():
         manifests = workspace.datasets()
         if not manifests:
             frame.empty(
-                "There is no dataset to draw negatives from yet.",
-                ("pages/data.py", "Bring one, or make a demo log", ":material/table_rows:"),
+                t("There is no dataset to draw negatives from yet."),
+                ("pages/data.py", t("Bring one, or make a demo log"), ":material/table_rows:"),
             )
             return
         st.markdown(
-            "What each strategy would take as negatives: no training needed. Turn its knobs, then train with it."
+            t("What each strategy would take as negatives: no training needed. Turn its knobs, then train with it.")
         )
         log, chosen = choose(workspace, {manifest["id"]: manifest for manifest in manifests})
         findings = st.container()
@@ -63,9 +66,9 @@ def choose(workspace: Workspace, manifests: dict[str, dict]) -> tuple[Log, list[
     left, right = st.columns([2, 3])
     changed = address.one("dataset", list(manifests))
     names = words.dataset_names(list(manifests.values()))
-    label = {id: f"{names[id]} · {m['clicks']:,} clicks" for id, m in manifests.items()}
+    label = {id: f"{names[id]} · {words.counted(m['clicks'], 'click')}" for id, m in manifests.items()}
     dataset_id = left.selectbox(
-        "Dataset", list(manifests), key="dataset", format_func=label.get, on_change=changed, persist_state="session"
+        t("Dataset"), list(manifests), key="dataset", format_func=label.get, on_change=changed, persist_state="session"
     )
     dataset = loading.dataset(workspace, dataset_id)
     with left:
@@ -75,7 +78,7 @@ def choose(workspace: Workspace, manifests: dict[str, dict]) -> tuple[Log, list[
     # an address may name more than fit beside each other
     st.session_state["strategies"] = st.session_state["strategies"][:_MOST]
     chosen = right.multiselect(
-        "Strategies, up to four",
+        t("Strategies, up to four"),
         list(STRATEGIES),
         key="strategies",
         on_change=changed,
@@ -95,10 +98,10 @@ def read_log(workspace: Workspace, dataset: Dataset) -> Log:
     changed = address.one("cut", ["", *others])
     if others:
         st.selectbox(
-            "Split",
+            t("Split"),
             ["", *others],
             key="cut",
-            format_func=lambda id: f"as in {words.run_label(others[id])}" if id else "as usual",
+            format_func=lambda id: t("as in {run}", run=words.run_label(others[id])) if id else t("as usual"),
             on_change=changed,
             persist_state="session",
         )
@@ -106,22 +109,29 @@ def read_log(workspace: Workspace, dataset: Dataset) -> Log:
     mineable = [run for run in runs if run.model == "two_tower" and run.config.split == split]
     config = Config(split=split)
     facts = drawing.facts(workspace, dataset, config)
-    cut = loading.split(dataset, workspace, config).cutoff
-    days = f"up to {words.day_time(cut, dataset.timezone)}" if cut else f"of the split {split.kind}"
-    st.caption(
-        words.as_markdown(
-            f"Train {days}: {words.counted(len(facts.clicked), 'click')} of "
-            f"{words.counted(len(facts.users), 'user')}, a pool of {words.counted(len(facts.counts.pool), 'article')}."
-        )
-    )
+    cutoff = loading.split(dataset, workspace, config).cutoff
+    cut = words.day_time(cutoff, dataset.timezone) if cutoff else ""
+    st.caption(words.as_markdown(says_train(facts, split, cut)))
     return Log(workspace, dataset, split, facts, mineable)
+
+
+def says_train(facts: TrainFacts, split: SplitConfig, cut: str) -> str:
+    """What is in train, which ends at `cut` where it is cut by time."""
+    held = {
+        "clicks": words.counted(len(facts.clicked), "click"),
+        "users": words.counted(len(facts.users), "user"),
+        "articles": words.counted(len(facts.counts.pool), "article"),
+    }
+    if cut:
+        return t("Train up to {cut}: {clicks} of {users}, a pool of {articles}.", cut=cut, **held)
+    return t("Train of the split {split}: {clicks} of {users}, a pool of {articles}.", split=split.kind, **held)
 
 
 def show_strategies(log: Log, chosen: list[str]) -> dict[str, Config]:
     """A card a strategy; the configs of those that can be drawn from. The others say in their card why not."""
     settled = {}
     if chosen:
-        st.subheader("How they draw")
+        st.subheader(t("How they draw"))
     for start in range(0, len(chosen), 2):
         columns = st.columns(min(2, len(chosen)))
         for column, strategy in zip(columns, chosen[start : start + 2], strict=False):
@@ -137,12 +147,16 @@ def show_strategy(log: Log, strategy: str) -> Config | None:
     colour = palette.STRATEGY_LOOKS[strategy].colour
     st.html(f'<h3 style="margin:0;padding:0"><span style="color:{colour}">■</span> {strategy}</h3>')
     st.latex(explained.formula)
-    st.markdown(words.as_markdown(f"{explained.text} {explained.beyond}".strip()))
+    st.markdown(words.as_markdown(" ".join(t(text) for text in (explained.text, explained.beyond) if text)))
     blend = st.session_state.get(f"lab {strategy} negatives.blend", knobs.NONE)
     if blend != knobs.NONE:
         st.markdown(
-            f"Blended with {blend}: a share s (blend_share) of the negatives comes from it, "
-            f"q = (1 − s) q({strategy}) + s q({blend})."
+            t(
+                "Blended with {blend}: a share s (blend_share) of the negatives comes from it, "
+                "q = (1 − s) q({strategy}) + s q({blend}).",
+                blend=blend,
+                strategy=strategy,
+            )
         )
     st.caption(f"{words.as_markdown(explained.source)}, <{explained.link}>")
     settings = turn_knobs(log, strategy)
@@ -153,14 +167,18 @@ def show_strategy(log: Log, strategy: str) -> Config | None:
         return None
     preset = strategies.nearest_preset(strategy)
     changed = knobs.differing(PRESETS[preset].config, config)
-    if st.button("Train with this", key=f"train {strategy}", icon=":material/model_training:"):
-        take_to_train(preset, config)
-    st.caption(
-        words.as_markdown(
-            f"Train starts from the preset {preset}" + (f", with {changed}." if changed else ", as it is.")
-        )
-    )
+    with st.container(horizontal=True):
+        if st.button(t("Train with this"), key=f"train {strategy}", icon=":material/model_training:"):
+            take_to_train(preset, config)
+        frame.command(commands.train(log.workspace, log.dataset.id, preset, config), f"train {strategy}")
+    st.caption(words.as_markdown(says_start(preset, changed)))
     return config
+
+
+def says_start(preset: str, changed: str) -> str:
+    if changed:
+        return t("Train starts from the preset {preset}, with {changed}.", preset=preset, changed=changed)
+    return t("Train starts from the preset {preset}, as it is.", preset=preset)
 
 
 def ready(log: Log, strategy: str, settings: dict) -> Config:
@@ -183,9 +201,8 @@ def ready(log: Log, strategy: str, settings: dict) -> Config:
 def turn_knobs(log: Log, strategy: str) -> dict:
     """The knobs that matter for a strategy, as inputs; their values by the key's name within the negatives."""
     prefix = f"lab {strategy} "
-    for name, value in strategies.starting_knobs(strategy).items():
-        shown = knobs.NONE if name == "blend" and value is None else value
-        st.session_state.setdefault(f"{prefix}negatives.{name}", shown)
+    starting = starting_knobs(strategy)
+    settle_knobs(strategy, prefix, starting)
     settings = {}
     blends = strategies.blends(strategy)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -197,7 +214,34 @@ def turn_knobs(log: Log, strategy: str) -> dict:
             with st.container(width=170):
                 common = {"key": f"{prefix}negatives.blend", "persist_state": "session"}
                 settings["blend"] = knobs.optional("negatives.blend", blends, common)
+    for name, value in starting.items():
+        now = st.session_state[f"{prefix}negatives.{name}"]
+        address.write_text(f"{strategy}.{name}", str(now) if name in settings and now != value else "")
     return {name: value for name, value in settings.items() if value is not None or name == "blend"}
+
+
+def starting_knobs(strategy: str) -> dict:
+    """The knobs as they are before any is turned, as their inputs show them."""
+    return {
+        name: knobs.NONE if name == "blend" and value is None else value
+        for name, value in strategies.starting_knobs(strategy).items()
+    }
+
+
+def settle_knobs(strategy: str, prefix: str, starting: dict) -> None:
+    """Turn the knobs as the address says, else as they were, else as they are at the start."""
+    for name, value in starting.items():
+        key, said = f"{prefix}negatives.{name}", address.text(f"{strategy}.{name}")
+        st.session_state.setdefault(key, value)
+        if said is not None and (asked := read_knob(strategy, name, said)) is not None:
+            st.session_state[key] = asked
+
+
+def read_knob(strategy: str, name: str, text: str) -> object:
+    """What an address asks of a knob; None for what it cannot be."""
+    if name == "blend":
+        return text if text in (knobs.NONE, *strategies.blends(strategy)) else None
+    return strategies.read_knob(name, text)
 
 
 def plain_knob(log: Log, key: str, prefix: str) -> object:
@@ -238,35 +282,36 @@ def take_to_train(preset: str, config: Config) -> None:
 
 def show_findings(log: Log, settled: dict[str, Config]) -> None:
     if not settled:
-        st.info("Choose one to four strategies that this log can supply to see what they draw.", icon=":material/info:")
+        none = t("Choose one to four strategies that this log can supply to see what they draw.")
+        st.info(none, icon=":material/info:")
         return
     table = drawing.deciles(log.workspace, log.dataset, settled)
     looks = {name: config.negatives.strategy for name, config in settled.items()}
     frame.chart(figures.deciles(table, looks), "popularity-of-negatives")
     shares = {name: drawing.shares(log.workspace, log.dataset, config) for name, config in settled.items()}
-    st.subheader("What the negatives are")
+    st.subheader(t("What the negatives are"))
     st.text(tables.says_shares(shares))
     st.table(tables.sampling_shares(shares), hide_index=True)
-    told = "In brackets: 95 % intervals, from a fixed sample of train clicks."
+    st.caption(t("In brackets: 95 % intervals, from a fixed sample of train clicks."))
     if any(needs_earlier(config) for config in settled.values()):
-        told += f" mined is shown for {words.counted(drawing.MINED_USERS, 'user')} at most, not for all."
-    st.caption(told)
-    with st.expander("What each share says", icon=":material/help:"):
+        most = words.counted(drawing.MINED_USERS, "user")
+        st.caption(t("mined is shown for {users} at most, not for all.", users=most))
+    with st.expander(t("What each share says"), icon=":material/help:"):
         for label, meaning in (*tables.SHARES.values(), tables.DISTINCT):
-            st.markdown(f"**{label}**: {meaning}")
+            st.markdown(f"**{t(label)}**: {t(meaning)}")
 
 
 def show_draws(log: Log, settled: dict[str, Config]) -> None:
     if not settled:
         return
-    st.subheader("Drawn for one click")
+    st.subheader(t("Drawn for one click"))
     user = choose_user(log)
     rows = train_clicks_of(log.dataset, loading.split(log.dataset, log.workspace, Config(split=log.split)), user)
     if not len(rows):
-        st.info("This user has no train click, so there is nothing to draw negatives for. Choose another user.")
+        st.info(t("This user has no train click, so there is nothing to draw negatives for. Choose another user."))
         return
     place, click = choose_click(log, user, rows)
-    seed = st.session_state.setdefault("draw", 0)
+    seed = settle_draw()
     drawn = {
         name: drawing.for_click(log.workspace, log.dataset, config, user, place, seed)
         for name, config in settled.items()
@@ -295,22 +340,25 @@ def choose_user(log: Log) -> int:
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         user = st.selectbox(
-            "User",
+            t("User"),
             options,
             key="user",
             on_change=typed,
             accept_new_options=True,
             filter_mode="contains",
-            help=f"{len(listed):,} of {len(log.facts.users):,} users with train clicks are listed; any id can be typed",
+            help=t(
+                "{listed:,} of {all:,} users with train clicks are listed; any id can be typed",
+                listed=len(listed),
+                all=len(log.facts.users),
+            ),
             persist_state="session",
             width=300,
         )
-        st.button("Any user", icon=":material/shuffle:", on_click=choose_any_user, args=(log,))
-        st.button("Draw again", icon=":material/casino:", on_click=draw_again)
+        st.button(t("Any user"), icon=":material/shuffle:", on_click=choose_any_user, args=(log,))
+        st.button(t("Draw again"), icon=":material/casino:", on_click=draw_again)
     if unknown := st.session_state.pop("unknown user", None):
-        st.warning(
-            words.as_markdown(f"This dataset has no user {unknown!r}: {user} is shown."), icon=":material/search_off:"
-        )
+        instead = t("This dataset has no user {unknown}: {user} is shown.", unknown=repr(unknown), user=user)
+        st.warning(words.as_markdown(instead), icon=":material/search_off:")
     return log.dataset.user_row(user)
 
 
@@ -321,6 +369,16 @@ def choose_any_user(log: Log) -> None:
 
 def draw_again() -> None:
     st.session_state["draw"] = st.session_state.get("draw", 0) + 1
+
+
+def settle_draw() -> int:
+    """Which of the draws is shown: the one that the address asks for, else the one of before; it seeds them."""
+    said = address.text("draw") or ""
+    if re.fullmatch("[0-9]{1,9}", said):
+        st.session_state["draw"] = int(said)
+    number = st.session_state.setdefault("draw", 0)
+    address.write_text("draw", str(number or ""))
+    return number
 
 
 def choose_click(log: Log, user: int, rows: np.ndarray) -> tuple[int, tuple[int, int, int]]:
@@ -334,48 +392,56 @@ def choose_click(log: Log, user: int, rows: np.ndarray) -> tuple[int, tuple[int,
     }
     changed = address.one("click", list(label)[::-1])
     chosen = st.selectbox(
-        "The click: the positive",
+        t("The click: the positive"),
         list(label)[::-1],
         key="click",
         format_func=label.get,
         on_change=changed,
-        help="The user's train clicks, latest first",
+        help=t("The user's train clicks, latest first"),
     )
     place = list(label).index(chosen)
     later = len(log.facts.later.of(user))
-    category = f"Category of the clicked article: {titles['category'].iloc[place]}. " if "category" in titles else ""
-    st.text(f"{category}The user clicks {words.counted(later, 'article')} later, in validation or test.")
+    if "category" in titles:
+        st.text(t("Category of the clicked article: {category}.", category=titles["category"].iloc[place]))
+    st.text(t("The user clicks {articles} later, in validation or test.", articles=words.counted(later, "article")))
     return place, (user, int(exposures.article[chosen]), int(times[place]))
 
 
 def show_drawn(name: str, strategy: str, drawn: pd.DataFrame) -> None:
-    flagged = [f"{count} {flag}" for flag in tables.FLAGS if (count := drawn["flags"].str.contains(flag).sum())]
+    counts = {flag: int(drawn["flags"].str.contains(flag).sum()) for flag in tables.FLAGS}
+    flagged = [t("{number} {flag}", number=count, flag=t(flag)) for flag, count in counts.items() if count]
     told = ", ".join([words.counted(len(drawn), "negative"), *flagged])
     colour = palette.STRATEGY_LOOKS[strategy].colour
     st.html(f'<span style="color:{colour}">■</span> <b>{name}</b>: {told}')
     if drawn.empty:
-        st.text("This time none of the user's draws fell to this click.")
+        st.text(t("This time none of the user's draws fell to this click."))
         return
-    frame.table(drawn, f"drawn {name}", height=frame.all_rows(drawn), **_DRAWN_COLUMNS)
+    shown = drawn.assign(flags=[", ".join(t(flag) for flag in flags.split(", ") if flag) for flags in drawn["flags"]])
+    frame.table(shown, f"drawn {name}", height=frame.all_rows(shown), **drawn_columns())
 
 
-_DRAWN_COLUMNS = {
-    "title": st.column_config.TextColumn("title", width=260, help="The article's title, or its id where it has none"),
-    "flags": st.column_config.TextColumn(
-        "flags",
-        width=150,
-        help="clicked later: a held-out click of this user; never exposed: nobody was shown it in train; same "
-        "category: as the clicked article",
-    ),
-    "exposures": st.column_config.NumberColumn("exposures", width=75, format="localized", help="In train, all users"),
-    "clicks": st.column_config.NumberColumn("clicks", width=60, format="localized", help="In train, all users"),
-    tables.TO_USER: st.column_config.TextColumn(
-        tables.TO_USER,
-        width=85,
-        alignment="center",
-        help="✓: this user was shown it in train and did not click",
-    ),
-}
+def drawn_columns() -> dict[str, object]:
+    """How the table of drawn negatives is shown."""
+    column, counted = st.column_config, t("In train, all users")
+    return {
+        "title": column.TextColumn(t("title"), width=260, help=t("The article's title, or its id where it has none")),
+        "flags": column.TextColumn(
+            t("flags"),
+            width=150,
+            help=t(
+                "clicked later: a held-out click of this user; never exposed: nobody was shown it in train; same "
+                "category: as the clicked article"
+            ),
+        ),
+        "exposures": column.NumberColumn(t("exposures"), width=75, format="localized", help=counted),
+        "clicks": column.NumberColumn(t("clicks"), width=60, format="localized", help=counted),
+        tables.TO_USER: column.TextColumn(
+            t(tables.TO_USER),
+            width=85,
+            alignment="center",
+            help=t("✓: this user was shown it in train and did not click"),
+        ),
+    }
 
 
 main()
