@@ -64,16 +64,20 @@ def _wait(ray: ModuleType, sweep: Sweep, tasks: dict, stop: threading.Event) -> 
         raise UserError(broken)
 
 
+def _counted(number: float, kind: str) -> str:
+    return f"{number:g} {kind}{'' if number == 1 else 's'}"
+
+
 def _check_room(ray: ModuleType, engine: Engine, planned: list[dict]) -> None:
     """Ray waits for ever for what no node has."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     needed = max(plan["bytes"] for plan in planned)
     able = [node for node in nodes if node.get("CPU", 0) >= engine.cpus and node.get("GPU", 0) >= engine.gpus]
     if not able:
-        most = ", ".join(f"{max(node.get(kind, 0) for node in nodes):g} {kind}s" for kind in ("CPU", "GPU"))
+        most = ", ".join(_counted(max(node.get(kind, 0) for node in nodes), kind) for kind in ("CPU", "GPU"))
         raise UserError(
-            f"no node of the cluster has {engine.cpus} CPUs and {engine.gpus} GPUs for a run, the most is {most}: "
-            f"ask for fewer"
+            f"no node of the cluster has {_counted(engine.cpus, 'CPU')} and {_counted(engine.gpus, 'GPU')} for a run, "
+            f"the most is {most}: ask for fewer"
         )
     free = max(node.get("memory", 0) for node in able)
     if needed > free:

@@ -123,15 +123,15 @@ class Sweep:
             raise Damaged(self._described.damage)
         planned = len(self.planned)
         states = [run.state() for run in self.runs()]
-        done = sum(state.state not in ACTIVE for state in states)
-        stage = f"{done} of {planned} runs"
+        over = sum(state.state not in ACTIVE for state in states)
+        stage = f"{sum(state.state == 'finished' for state in states)} of {planned} runs"
         if status.state not in ACTIVE:
-            return RunState(status.state, status.reason, stage, progress=done / planned)
+            return RunState(status.state, status.reason, stage, progress=over / planned)
         stopping = is_stopping(self.folder)
         if not is_locked(self.folder):
             ended = ("cancelled", "cancelled") if stopping else ("interrupted", "its process ended without a word")
-            return RunState(*ended, stage, progress=done / planned)
-        progress = (done + sum(state.progress or 0 for state in states if state.state in ACTIVE)) / planned
+            return RunState(*ended, stage, progress=over / planned)
+        progress = (over + sum(state.progress or 0 for state in states if state.state in ACTIVE)) / planned
         return RunState("cancelling" if stopping else "running", "", stage, progress, self._left(progress))
 
     @property
@@ -250,7 +250,7 @@ def start_sweep(
     `new_id`; of several starts with the same id the first starts the sweep and all return it. A UserError names a
     preset that the dataset cannot supply, before anything is started.
     """
-    _check_numbers({"seeds": seeds, "jobs": jobs, "positives": positives, "cpus": engine.cpus, "gpus": engine.gpus})
+    check_numbers(seeds=seeds, jobs=jobs, positives=positives, cpus=engine.cpus, gpus=engine.gpus)
     check_engine(engine.kind, engine.address)
     if engine.kind == "ray" and workspace.remote:
         raise UserError(
@@ -349,7 +349,8 @@ def plan(
     return planned, budget
 
 
-def _check_numbers(asked: dict[str, int | None]) -> None:
+def check_numbers(**asked: int | None) -> None:
+    """A UserError for a number of what `MOST` bounds that is out of its bounds."""
     for what, value in asked.items():
         least = 0 if what == "gpus" else 1
         if value is not None and not least <= value <= MOST[what]:

@@ -132,6 +132,11 @@ class Workspace:
                 self._fetch("runs", [name])
         return [folder for root in self._roots for folder in own_folders(root / "runs") if _is_run(folder)]
 
+    def unfinished_run_folders(self) -> list[Path]:
+        """Folders of this machine's runs that are not whole, newest first; quick to find among many."""
+        folders = own_folders(self.home / "runs")
+        return [folder for folder in folders if not is_there(folder / MANIFEST) and is_there(folder / "config.json")]
+
     def sweep_folders(self) -> list[Path]:
         """Folders of all sweeps, newest first."""
         return [folder for folder in own_folders(self.home / "sweeps") if is_there(folder / "sweep.json")]

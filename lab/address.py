@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from lab import words
+from lab.language import t
+
 _WRITTEN = "written to the address "
 
 
@@ -37,6 +40,24 @@ def many(key: str, options: Sequence, default: Sequence) -> Callable[[], None]:
     return lambda: _write(key)
 
 
+def typed(key: str, name: str, read: Callable[[str], object], default: object = None) -> Callable[[], None]:
+    """The same for what is typed into a field. `name`: what the address calls it; `read`: its value from the address.
+
+    What `read` makes nothing of, by a ValueError, is told and left out.
+    """
+    try:
+        given = read(st.query_params[name]) if name in st.query_params else st.session_state.get(key, default)
+    except ValueError:
+        st.warning(
+            t("Left out of the link: {reason}.", reason=words.as_markdown(f"{name}={st.query_params[name]}")),
+            icon=":material/link_off:",
+        )
+        given = st.session_state.get(key, default)
+    st.session_state[key] = given
+    _write(key, name)
+    return lambda: _write(key, name)
+
+
 def text(name: str) -> str | None:
     """What the address says under a name; None where it says nothing, or only what `write_text` put there."""
     said = st.query_params.get(name)
@@ -64,9 +85,10 @@ def choose(key: str, value: object) -> None:
     _write(key)
 
 
-def _write(key: str) -> None:
-    value = st.session_state[key]
+def _write(key: str, name: str = "") -> None:
+    """Put a choice into the address, under its key or another name."""
+    name, value = name or key, st.session_state[key]
     if value in (None, "", []):
-        st.query_params.pop(key, None)
+        st.query_params.pop(name, None)
     else:
-        st.query_params[key] = [str(item) for item in value] if isinstance(value, list) else str(value)
+        st.query_params[name] = [str(item) for item in value] if isinstance(value, list) else str(value)

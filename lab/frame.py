@@ -12,7 +12,7 @@ import streamlit as st
 from dssm_core.errors import UserError
 from dssm_core.runs import Run
 from dssm_core.workspace import Workspace, new_id
-from lab import access, language, loading, tables, undo, words
+from lab import access, at_work, language, loading, tables, undo, words
 from lab.language import t, told
 
 _ASSETS = Path(__file__).parent.parent / "assets"
@@ -86,6 +86,7 @@ def start(title: str) -> Workspace:
     Stops whoever may not see it. `title`: of the page, in English.
     """
     language.settle()
+    _note_arrival(title)
     st.set_page_config(f"{t(title)} · recall lab", str(_ASSETS / "favicon.svg"), layout="wide")
     st.html(_ASSETS / "look.css")
     st.logo(str(_ASSETS / "logo.svg"), size="large", icon_image=str(_ASSETS / "favicon.svg"))
@@ -99,8 +100,20 @@ def start(title: str) -> Workspace:
         language.switch()
         kept = words.as_markdown(workspace.shown)
         st.caption(t("Your datasets and runs are kept in {folder}", folder=kept))
+        with plain_errors():
+            at_work.show(workspace)
     undo.offer(workspace)
     return workspace
+
+
+def _note_arrival(title: str) -> None:
+    if st.session_state.get("page") != title:
+        st.session_state["page"], st.session_state["arrived"] = title, True
+
+
+def arrived() -> bool:
+    """Whether the page was just come to, by a link or from another page; told once."""
+    return st.session_state.pop("arrived", False)
 
 
 def finished_runs(workspace: Workspace, wanted: Sequence[str] = ()) -> list[Run]:

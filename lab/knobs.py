@@ -4,12 +4,12 @@ import json
 from typing import Any, Literal, get_args, get_origin
 
 import streamlit as st
-from annotated_types import Ge, Gt, Le, Lt
 
 from dssm_core.config import DESCRIPTIONS, KEYS, Config, differences, flatten, unflatten, with_settings
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from lab import words
+from lab.language import t
 
 FRONT = (
     "negatives.strategy",
@@ -22,6 +22,8 @@ FRONT = (
     "seed",
 )
 """The knobs turned most, shown first; the others are in an expander for each section."""
+LIKE = "like"
+"""Where the session keeps the id of the run whose knobs were taken over, or ""."""
 _HIDDEN = ("model",)
 _PREFIX = "knob "
 _ALL = "all of them"
@@ -39,8 +41,9 @@ def sections() -> dict[str, list[str]]:
     return grouped
 
 
-def set_all(config: Config) -> None:
-    """Turn every knob to a config's value."""
+def set_all(config: Config, like: str = "") -> None:
+    """Turn every knob to a config's value. `like`: the id of the run that it is of, or ""."""
+    st.session_state[LIKE] = like
     for key, value in flatten(config).items():
         st.session_state[_PREFIX + key] = _as_shown(key, value)
 
@@ -48,11 +51,13 @@ def set_all(config: Config) -> None:
 def differing(preset: Config, config: Config) -> str:
     """In which knobs a config differs from the preset it started from, as a sentence; "" where in none."""
     changed = differences(preset, config).items()
-    return ", ".join(f"{key} = {_told(now)} (was {_told(was)})" for key, (was, now) in changed)
+    return ", ".join(
+        t("{key} = {now} (was {was})", key=key, now=_told(now), was=_told(was)) for key, (was, now) in changed
+    )
 
 
 def _told(value: Any) -> str:
-    return NONE if value in (None, "", [], {}) else str(value)
+    return t(NONE) if value in (None, "", [], {}) else str(value)
 
 
 def read(model: str, settings: dict[str, Any]) -> Config:
@@ -67,7 +72,8 @@ def read(model: str, settings: dict[str, Any]) -> Config:
 def knob(key: str, dataset: Dataset, prefix: str = _PREFIX) -> Any:
     """Draw the widget of a key and return its value. `prefix`: what its place in the session's state begins with."""
     annotation, limits = _field(key)
-    common = {"key": prefix + key, "help": words.as_markdown(DESCRIPTIONS[key]), "persist_state": "session"}
+    explained = words.as_markdown(t(DESCRIPTIONS[key]))
+    common = {"key": prefix + key, "help": explained, "persist_state": "session"}
     if get_origin(annotation) is Literal:
         return st.selectbox(key, get_args(annotation), **common)
     if key == "negatives.blend":
@@ -75,21 +81,26 @@ def knob(key: str, dataset: Dataset, prefix: str = _PREFIX) -> Any:
     if annotation is bool:
         return st.toggle(key, **common)
     if annotation == bool | None:
-        return _WHERE_THERE_IS[st.selectbox(key, list(_WHERE_THERE_IS), **common)]
+        return _WHERE_THERE_IS[st.selectbox(key, list(_WHERE_THERE_IS), format_func=t, **common)]
     if key.endswith(("_attributes", "features.dense")):
         return _attributes(key, dataset, common)
     if annotation is str or get_origin(annotation) in (list, dict):
-        example = ", such as device: 4, city: 8" if get_origin(annotation) is dict else ""
-        return st.text_input(key, placeholder=NONE + example, **common)
+        example = t("none, such as device: 4, city: 8") if get_origin(annotation) is dict else t(NONE)
+        return st.text_input(key, placeholder=example, **common)
     emptied = {"value": None} if type(None) in get_args(annotation) else {}
-    return st.number_input(key, **emptied, **limits, **_steps(annotation), **common)
+    # no limits for the widget: it would keep to itself what is out of them, and the old value would be started
+    common["help"] = f"{explained} {_range(limits)}"
+    return st.number_input(key, **emptied, **_steps(annotation), **common)
 
 
 def optional(key: str, options: tuple[str, ...] | list[str], common: dict) -> str | None:
     """A choice that may also be none."""
-    chosen = st.selectbox(key, [NONE, *options], **common)
+    chosen = st.selectbox(key, [NONE, *options], format_func=lambda name: t(NONE) if name == NONE else name, **common)
     return None if chosen == NONE else chosen
 
+
+Limits = dict[str, float]
+"""The least (ge: it may be that, gt: it must be more) and the most (le, lt) that a number may be."""
 
 _TYPED = ("hidden", "eval.k")
 """Lists of numbers: typed as text, such as "10, 50, 200"."""
@@ -104,7 +115,8 @@ def _attributes(key: str, dataset: Dataset, common: dict) -> list[str] | None:
     }[key]
     # another dataset may lack what was chosen for the last one
     st.session_state[common["key"]] = [name for name in st.session_state[common["key"]] if name in options]
-    chosen = st.multiselect(key, options, placeholder=NONE, **common)
+    shown = {_ALL: t(_ALL)}
+    chosen = st.multiselect(key, options, format_func=lambda name: shown.get(name, name), placeholder=t(NONE), **common)
     return None if _ALL in chosen else chosen
 
 
@@ -152,22 +164,31 @@ def _steps(annotation: Any) -> dict:
     if annotation is int:
         return {"step": 1}
     # %g shows 0.001 as it is written, where two decimals would show 0.00
-    return {"step": 0.01, "format": "%g", **({} if annotation is float else {"placeholder": NONE})}
+    return {"step": 0.01, "format": "%g", **({} if annotation is float else {"placeholder": t(NONE)})}
 
 
-def _field(key: str) -> tuple[Any, dict]:
-    """The type of a key and its limits as a number widget takes them."""
+def _range(limits: Limits) -> str:
+    """The limits of a number, as a sentence."""
+    least, most = (f"{limit:,}" for limit in limits.values())
+    match list(limits):
+        case ["ge", "le"]:
+            return t("From {least} to {most}.", least=least, most=most)
+        case ["gt", "le"]:
+            return t("Above {least}, up to {most}.", least=least, most=most)
+        case ["ge", "lt"]:
+            return t("From {least}, below {most}.", least=least, most=most)
+        case _:
+            return t("Above {least}, below {most}.", least=least, most=most)
+
+
+def _field(key: str) -> tuple[Any, Limits]:
+    """The type of a key and the limits of its numbers."""
     section, _, name = key.rpartition(".")
-    fields = Config.model_fields[section].annotation.model_fields if section else Config.model_fields
-    kind = float if fields[name].annotation is not int else int
-    low = [
-        kind(limit.ge if isinstance(limit, Ge) else limit.gt)
-        for limit in fields[name].metadata
-        if isinstance(limit, Ge | Gt)
-    ]
-    high = [
-        kind(limit.le if isinstance(limit, Le) else limit.lt)
-        for limit in fields[name].metadata
-        if isinstance(limit, Le | Lt)
-    ]
-    return fields[name].annotation, {"min_value": low[0] if low else None, "max_value": high[0] if high else None}
+    field = (Config.model_fields[section].annotation if section else Config).model_fields[name]
+    told = {
+        kind: getattr(limit, kind)
+        for kind in ("ge", "gt", "le", "lt")
+        for limit in field.metadata
+        if hasattr(limit, kind)
+    }
+    return field.annotation, told

@@ -2,26 +2,27 @@
 
 import streamlit as st
 
+from dssm_core import commands
 from dssm_core.errors import UserError
 from dssm_core.free_memory import in_words
 from dssm_core.presets import PRESETS
 from dssm_core.ray_cluster import ENGINES, is_installed
 from dssm_core.readiness import room
-from dssm_core.runs import ACTIVE
+from dssm_core.runs import ACTIVE, RunState
 from dssm_core.sweeps import (
     LOCAL,
-    MOST,
     Engine,
     Sweep,
     cancel_sweep,
+    check_numbers,
     list_sweeps,
     plan,
     resume_sweep,
     start_sweep,
 )
 from dssm_core.workspace import Workspace
-from lab import address, frame, loading, undo, words
-from lab.language import t
+from lab import address, at_work, frame, loading, undo, words
+from lab.language import lazy, t, told
 
 _ENGINES = {"local": "This machine", "ray": "Ray cluster"}
 _AT_ONCE = "As many runs are at work at once as the cluster has CPUs, GPUs and memory for"
@@ -30,36 +31,72 @@ _USUAL = ("recommended", "in_batch", "uniform")
 
 def choose(workspace: Workspace, dataset_id: str) -> None:
     """The form of a sweep, what it will take, and its start."""
-    changed = address.many("presets", list(PRESETS), list(_USUAL))
-    presets = st.multiselect("Presets", list(PRESETS), key="presets", on_change=changed, persist_state="session")
-    left, middle, right = st.columns(3)
-    seeds = left.number_input("Seeds of each", 1, 20, 3, key="sweep seeds", persist_state="session")
-    engine = _choose_engine()
-    jobs = 1
-    if engine.kind == "local":
-        jobs = right.number_input("Runs at work at once", 1, 16, 1, key="sweep jobs", persist_state="session")
-    positives = middle.number_input(
-        "Positives each run sees",
-        1,
-        None,
-        None,
-        placeholder="16 × the train clicks",
-        key="sweep positives",
-        persist_state="session",
-        help="The same budget for all: clicks trained on, repeats counted",
-    )
-    text = st.text_input(
-        "Settings for all runs",
-        key="sweep settings",
-        placeholder="such as split.kind=random eval.k=10,50",
-        persist_state="session",
-    )
-    name = st.text_input("Name of the sweep", key="sweep name", max_chars=80, persist_state="session")
-    asked = {"settings": text.split(), "positives": positives}
-    if frame.start_button("Start the sweep", disabled=not presets):
-        _start(workspace, dataset_id, presets, seeds, asked | {"jobs": jobs, "engine": engine, "name": name.strip()})
+    asked = _ask()
+    presets = asked.pop("presets")
+    seeds = asked.pop("seeds")
+    problem = _problem(seeds, asked)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pressed = frame.start_button("Start the sweep", disabled=not presets or problem is not None)
+        if presets and problem is None:
+            frame.command(commands.sweep(workspace, dataset_id, presets, seeds, **asked), "sweep")
+    if problem:
+        frame.complain(problem)
+    elif pressed:
+        _start(workspace, dataset_id, presets, seeds, asked)
     elif presets:
-        _tell_plan(workspace, dataset_id, presets, seeds, **asked, elsewhere=bool(engine.address))
+        elsewhere = bool(asked["engine"].address)
+        _tell_plan(workspace, dataset_id, presets, seeds, asked["settings"], asked["positives"], elsewhere)
+
+
+def _ask() -> dict:
+    """What the form says, as `start_sweep` takes it."""
+    changed = address.many("presets", list(PRESETS), list(_USUAL))
+    presets = st.multiselect(t("Presets"), list(PRESETS), key="presets", on_change=changed, persist_state="session")
+    left, middle, right = st.columns(3)
+    with left:
+        seeds = _number("seeds", t("Seeds of each"), 3)
+    with middle:
+        budget = t("The same budget for all: clicks trained on, repeats counted")
+        positives = _number(
+            "positives", t("Positives each run sees"), None, placeholder=t("16 × the train clicks"), help=budget
+        )
+    engine, jobs = _choose_engine(), 1
+    if engine.kind == "local":
+        with right:
+            # no limits for the widget: it would keep to itself what is out of them
+            jobs = st.number_input(
+                t("Runs at work at once"), value=1, step=1, key="sweep jobs", persist_state="session"
+            )
+    changed = address.typed("sweep settings", "settings", str, "")
+    text = st.text_input(
+        t("Settings for all runs"),
+        key="sweep settings",
+        placeholder=t("such as split.kind=random eval.k=10,50"),
+        on_change=changed,
+        persist_state="session",
+    )
+    name = st.text_input(t("Name of the sweep"), key="sweep name", max_chars=80, persist_state="session").strip()
+    asked = {"presets": presets, "seeds": seeds, "settings": text.split(), "positives": positives, "jobs": jobs}
+    return asked | {"engine": engine, "name": name}
+
+
+def _number(name: str, label: str, default: int | None, **options: str) -> int | None:
+    """A whole number that the address keeps under its name."""
+    key = f"sweep {name}"
+    changed = address.typed(key, name, int, default)
+    return st.number_input(label, value=None, step=1, key=key, on_change=changed, persist_state="session", **options)
+
+
+def _problem(seeds: int | None, asked: dict) -> UserError | None:
+    """Why a sweep of these numbers cannot be, before the log is looked at."""
+    engine = asked["engine"]
+    try:
+        check_numbers(
+            seeds=seeds or 0, positives=asked["positives"], jobs=asked["jobs"], cpus=engine.cpus, gpus=engine.gpus
+        )
+    except UserError as error:
+        return error
+    return None
 
 
 def _choose_engine() -> Engine:
@@ -67,10 +104,10 @@ def _choose_engine() -> Engine:
     if not is_installed():
         return LOCAL
     kind = st.segmented_control(
-        "Where",
+        t("Where"),
         list(ENGINES),
         default=LOCAL.kind,
-        format_func=_ENGINES.get,
+        format_func=lambda engine: t(_ENGINES[engine]),
         required=True,
         key="sweep engine",
         persist_state="session",
@@ -79,22 +116,23 @@ def _choose_engine() -> Engine:
         return LOCAL
     left, middle, right = st.columns(3)
     at = left.text_input(
-        "Address of the cluster",
+        t("Address of the cluster"),
         key="sweep address",
-        placeholder="none: one is started on this machine",
+        placeholder=t("none: one is started on this machine"),
         persist_state="session",
-        help="auto for the one that runs on this machine, or HOST:PORT; its machines must share the workspace's folder",
+        help=t(
+            "auto for the one that runs on this machine, or HOST:PORT; its machines must share the workspace's folder"
+        ),
     )
-    cpus = middle.number_input(
-        "CPUs of each run", 1, MOST["cpus"], 1, key="sweep cpus", persist_state="session", help=_AT_ONCE
-    )
-    gpus = right.number_input("GPUs of each run", 0, MOST["gpus"], 0, key="sweep gpus", persist_state="session")
+    common = {"step": 1, "persist_state": "session"}
+    cpus = middle.number_input(t("CPUs of each run"), value=1, key="sweep cpus", help=t(_AT_ONCE), **common)
+    gpus = right.number_input(t("GPUs of each run"), value=0, key="sweep gpus", **common)
     return Engine(kind=kind, address=at.strip() or None, cpus=cpus, gpus=gpus)
 
 
 def _start(workspace: Workspace, dataset_id: str, presets: list[str], seeds: int, options: dict) -> None:
     try:
-        with st.spinner("Looking whether the log has what these presets need …"):
+        with st.spinner(t("Looking whether the log has what these presets need …")):
             start_sweep(workspace, dataset_id, presets, seeds, **options, sweep_id=frame.next_id("Start the sweep"))
     except UserError as error:
         frame.complain(error)
@@ -103,7 +141,15 @@ def _start(workspace: Workspace, dataset_id: str, presets: list[str], seeds: int
     st.rerun()
 
 
-def _tell_plan(workspace, dataset_id, presets, seeds, settings, positives, elsewhere) -> None:
+def _tell_plan(
+    workspace: Workspace,
+    dataset_id: str,
+    presets: list[str],
+    seeds: int,
+    settings: list[str],
+    positives: int | None,
+    elsewhere: bool,
+) -> None:
     """What the sweep will be, or why the log cannot supply it; memory of other machines is not looked at."""
     log = loading.stamp(workspace.dataset_folder(dataset_id))
     try:
@@ -112,14 +158,15 @@ def _tell_plan(workspace, dataset_id, presets, seeds, settings, positives, elsew
     except UserError as error:
         frame.complain(error)
         return
-    told = f"{words.counted(runs, 'run')}, each seeing about {budget:,} positives."
+    told_runs = t("{runs}, each seeing about {budget:,} positives.", runs=words.counted(runs, "run"), budget=budget)
     if elsewhere:
-        st.text(f"{told} The largest of them needs about {in_words(needed)} of its machine's memory.")
+        largest = t("The largest of them needs about {needed} of its machine's memory.", needed=in_words(needed))
     else:
-        st.text(f"{told} {words.memory(needed, room(workspace))}, for the largest of them.")
+        largest = t("{memory}, for the largest of them.", memory=words.memory(needed, room(workspace)))
+    st.text(f"{told_runs} {largest}")
 
 
-@st.cache_data(max_entries=32, show_spinner="Counting train …")
+@st.cache_data(max_entries=32, show_spinner=lazy("Counting train …"))
 def _plan(key: tuple, _workspace: Workspace, _dataset_id: str) -> tuple[int, int, float]:
     """How many runs a sweep has, how many positives each sees, and how many bytes of memory the largest needs."""
     _, presets, seeds, settings, positives, elsewhere = key
@@ -134,13 +181,12 @@ def show_progress(sweep: Sweep) -> None:
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             _, colour, icon = words.STATES[state.state]
-            st.badge("sweep", icon=icon, color=colour)
+            st.badge(t("sweep"), icon=icon, color=colour)
             st.text(sweep.name)
-            if st.button("Cancel the sweep", key=f"cancel {sweep.id}", icon=":material/stop:"):
+            if st.button(t("Cancel the sweep"), key=f"cancel {sweep.id}", icon=":material/stop:"):
                 cancel_sweep(sweep, wait=False)
                 st.rerun()
-        left = f", {words.duration(state.eta_s)} left" if state.eta_s is not None else ""
-        st.progress(min(1.0, state.progress or 0.0), f"{state.stage} done{left}")
+        st.progress(min(1.0, state.progress or 0.0), at_work.says_sweep(state))
 
 
 def show_ended(workspace: Workspace) -> None:
@@ -148,34 +194,48 @@ def show_ended(workspace: Workspace) -> None:
     ended = [sweep for sweep in list_sweeps(workspace) if sweep.state().state not in ACTIVE]
     if not ended:
         return
-    st.subheader("Sweeps")
+    st.subheader(t("Sweeps"))
     for sweep in ended:
         state = sweep.state()
-        runs = [run for run in sweep.runs() if run.finished] if state.state != "damaged" else []
         with st.container(horizontal=True, vertical_alignment="center"):
             text, colour, icon = words.STATES[state.state]
-            st.badge(text, icon=icon, color=colour)
-            st.text(f"{sweep.name}: {state.stage}{', ' + state.reason if state.reason else ''}")
-            if runs:
-                beside = loading.comparable(loading.finished_runs(workspace), runs[0])
-                baselines = [run.id for run in beside if run.model != "two_tower"]
-                st.page_link(
-                    "pages/compare.py",
-                    label="Compare its runs",
-                    icon=":material/balance:",
-                    query_params={"compared": list(dict.fromkeys([*(run.id for run in runs), *baselines]))},
-                )
+            st.badge(t(text), icon=icon, color=colour)
+            st.text(_says_end(sweep, state))
+            _link_to_runs(workspace, sweep, state)
             if state.state != "damaged" and sweep.unfinished:
-                _offer_resume(sweep)
+                _offer_resume(workspace, sweep)
             undo.ask(workspace, sweep.id, sweep.name, t("{sweep} goes; its runs stay.", sweep=sweep.name))
 
 
-def _offer_resume(sweep: Sweep) -> None:
-    text = "Its runs that did not finish go on from their last whole epoch, and the missing ones are started"
-    if st.button("Resume", key=f"resume {sweep.id}", icon=":material/resume:", help=text):
+def _says_end(sweep: Sweep, state: RunState) -> str:
+    """How many of a sweep's runs finished, and why not more did."""
+    told_so = {"sweep": sweep.name, "runs": told(state.stage)}
+    if not state.reason or state.reason == state.state:
+        return t("{sweep}: {runs}", **told_so)
+    return t("{sweep}: {runs}, {reason}", **told_so, reason=told(state.reason))
+
+
+def _link_to_runs(workspace: Workspace, sweep: Sweep, state: RunState) -> None:
+    runs = [run for run in sweep.runs() if run.finished] if state.state != "damaged" else []
+    if not runs:
+        return
+    beside = loading.comparable(loading.finished_runs(workspace), runs[0])
+    baselines = [run.id for run in beside if run.model != "two_tower"]
+    st.page_link(
+        "pages/compare.py",
+        label=t("Compare its runs"),
+        icon=":material/balance:",
+        query_params={"compared": list(dict.fromkeys([*(run.id for run in runs), *baselines]))},
+    )
+
+
+def _offer_resume(workspace: Workspace, sweep: Sweep) -> None:
+    text = t("Its runs that did not finish go on from their last whole epoch, and the missing ones are started")
+    if st.button(t("Resume"), key=f"resume {sweep.id}", icon=":material/resume:", help=text):
         try:
             resume_sweep(sweep)
         except UserError as error:
             frame.complain(error)
             return
         st.rerun()
+    frame.command(commands.line(workspace, "resume", sweep.id), sweep.id)

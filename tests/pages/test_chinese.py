@@ -16,6 +16,7 @@ PAGES: dict[str, dict] = {
     "pages/data.py": {},
     "pages/index.py": {},
     "pages/map.py": {},
+    "pages/train.py": {},
     "pages/users.py": {"run": TRAINED, "beside": "popular-first", "article": "1"},
     "pages/compare.py": {},
 }

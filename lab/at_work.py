@@ -1,0 +1,148 @@
+"""What is at work: found at next to no cost, and shown in the sidebar of every page, which polls only meanwhile."""
+
+import streamlit as st
+
+from dssm_core.errors import UserError
+from dssm_core.processes import is_locked
+from dssm_core.runs import ACTIVE, Run, RunState, cancel_run, open_run
+from dssm_core.sweeps import Sweep, cancel_sweep, list_sweeps
+from dssm_core.workspace import Workspace
+from lab import loading, words
+from lab.language import t, told
+
+_POLL = "2s"
+_WATCHED, _ENDED = "watched runs", "ended run"
+"""Where the session keeps the ids of the runs that it saw at work, and of the one that ended last."""
+_STAGES = {
+    "load": "reading the dataset",
+    "split": "cutting train and test",
+    "features": "building the features",
+    "negatives": "preparing the negatives",
+    "train": "training",
+    "embed": "computing the vectors",
+    "index": "building the index",
+    "baselines": "computing the baselines that are missing",
+    "evaluate": "measuring",
+    "save": "saving",
+}
+
+
+def find(workspace: Workspace) -> tuple[list[Sweep], list[Run]]:
+    """The sweeps and runs that a process is at work on: oldest first, the runs that wait behind the others."""
+    # whoever is at work holds a lock: of the others no file is read
+    sweeps = [sweep for sweep in list_sweeps(workspace) if is_locked(sweep.folder) and sweep.state().state in ACTIVE]
+    runs = [Run(folder) for folder in workspace.unfinished_run_folders()[::-1] if is_locked(folder)]
+    states = {run: run.state().state for run in runs}
+    return sweeps, sorted((run for run in runs if states[run] in ACTIVE), key=lambda run: states[run] == "queued")
+
+
+def says(state: RunState) -> str:
+    """What a run is doing and how long that takes: "training: 3 min 20 s left, then …"."""
+    if state.stage == "train" and state.eta_s is not None:
+        # what follows is not foretold, and not passed over
+        left = words.duration(state.eta_s)
+        return t("training: {left} left, then measuring and the baselines that are missing", left=left)
+    if state.stage == "baselines" and state.part:
+        return t("computing the baseline {baseline}", baseline=state.part)
+    if state.part:
+        return told(state.part)
+    return t(_STAGES.get(state.stage, "starting"))
+
+
+def says_sweep(state: RunState) -> str:
+    """How far a sweep is, and how long it will take."""
+    if state.eta_s is None:
+        return t("{done} done", done=told(state.stage))
+    return t("{done} done, {left} left", done=told(state.stage), left=words.duration(state.eta_s))
+
+
+def show(workspace: Workspace) -> None:
+    """What is at work, and how what this session saw at work ended."""
+    sweeps, runs = find(workspace)
+    _note_ends(runs)
+    if sweeps or runs:
+
+        @st.fragment(run_every=_POLL)
+        def watch() -> None:
+            sweeps, runs = find(workspace)
+            _note_ends(runs)
+            if not sweeps and not runs:
+                st.rerun()  # without this panel, which then polls no more
+            _show_work(sweeps, runs)
+            _show_end(workspace)
+
+        watch()
+    else:
+        _show_end(workspace)
+
+
+def _show_work(sweeps: list[Sweep], runs: list[Run]) -> None:
+    with st.container(border=True, gap="xsmall"):
+        for sweep in sweeps:
+            state = sweep.state()
+            _show_one(
+                sweep.id, sweep.name, state, says_sweep(state), lambda sweep=sweep: cancel_sweep(sweep, wait=False)
+            )
+        waiting = [run for run in runs if run.state().state == "queued"]
+        for run in runs:
+            if run not in waiting or runs == waiting[:1]:
+                state = run.state()
+                doing = t("waiting its turn") if state.state == "queued" else says(state)
+                _show_one(run.id, words.run_name(run), state, doing, lambda run=run: cancel_run(run, wait=False))
+        if waiting:
+            st.caption(t("Waiting: {runs}", runs=words.counted(len(waiting), "run")))
+        st.page_link("pages/train.py", label=t("Watch on Train"), icon=":material/monitoring:")
+
+
+def _show_one(id: str, name: str, state: RunState, doing: str, cancel) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.text(name)
+        st.button(
+            t("Cancel"),
+            key=f"sidebar cancel {id}",
+            icon=":material/stop:",
+            type="tertiary",
+            on_click=cancel,
+            disabled=state.state == "cancelling",
+        )
+    st.progress(min(1.0, state.progress or 0.0), t("stopping") if state.state == "cancelling" else doing)
+
+
+def _note_ends(runs: list[Run]) -> None:
+    """Remember which of the runs that were at work, as this session saw, are no more."""
+    now = [run.id for run in runs]
+    over = [id for id in st.session_state.get(_WATCHED, []) if id not in now]
+    st.session_state[_WATCHED] = now
+    if over:
+        st.session_state[_ENDED] = over[-1]
+
+
+def _show_end(workspace: Workspace) -> None:
+    """How the run that ended last did, until that is dismissed."""
+    if not st.session_state.get(_ENDED):
+        return
+    try:
+        run = open_run(workspace, st.session_state[_ENDED])
+    except UserError:  # deleted meanwhile
+        return
+    with st.container(border=True, gap="xsmall"):
+        st.text(_says_end(run))
+        with st.container(horizontal=True):
+            st.page_link(
+                "pages/train.py", label=t("Open it"), icon=":material/open_in_new:", query_params={"run": run.id}
+            )
+            st.button(t("Dismiss"), key="dismiss end", icon=":material/close:", type="tertiary", on_click=_dismiss)
+
+
+def _says_end(run: Run) -> str:
+    name, state = words.run_name(run), run.state().state
+    if state != "finished":
+        return t("{run}: {state}", run=name, state=t(words.STATES[state][0]))
+    lengths = run.config.eval.k
+    metric = f"recall@{50 if 50 in lengths else max(lengths)}"
+    value = words.interval(loading.metrics(run)["metrics"].get(metric, {}))
+    return t("{run} finished: {metric} {value}", run=name, metric=metric, value=value)
+
+
+def _dismiss() -> None:
+    st.session_state[_ENDED] = None
