@@ -137,4 +137,4 @@ def _patterns() -> list[tuple[re.Pattern, str]]:
 
 
 def _pattern(english: str) -> re.Pattern:
-    return re.compile("(.+?)".join(re.escape(part) for part in english.split("{}")), re.DOTALL)
+    return re.compile("(.*?)".join(re.escape(part) for part in english.split("{}")), re.DOTALL)

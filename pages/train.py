@@ -71,7 +71,7 @@ def show_start(workspace: Workspace, manifests: dict[str, dict]) -> None:
             t("Preset"), list(PRESETS), key="preset", on_change=turn_to_preset, persist_state="session"
         )
         chosen = PRESETS[preset]
-        st.text(t("{summary} Source: {source}", summary=t(chosen.summary), source=t(chosen.source)))
+        st.text(t("{summary} Source: {source}", summary=t(chosen.summary), source=chosen.source))
         for complaint in knob_link.complaints():
             st.warning(words.as_markdown(complaint), icon=":material/link_off:")
         config = turn_knobs(workspace, preset, loading.dataset(workspace, dataset_id))
