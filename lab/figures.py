@@ -143,7 +143,9 @@ def popularity(table: pd.DataFrame, share: float) -> go.Figure:
         )
     figure.update_xaxes(title=t("article's rank by exposures (log scale)"), type="log", **decades(table["rank"]))
     top = table[["exposures", "clicks"]].max(axis=None) if len(table) else 1
-    figure.update_yaxes(title=t("count per article (log scale)"), type="log", **decades(pd.Series([top])))
+    # from 1 on, so that the axis has a power of ten to count from
+    counted = {"range": [-0.15, np.log10(max(top, 10)) + 0.15], **decades(pd.Series([top]))}
+    figure.update_yaxes(title=t("count per article (log scale)"), type="log", **counted)
     title = t("A tenth of the articles takes {share:.0%} of the exposures", share=share)
     return finished(figure, title, legend=True)
 

@@ -159,6 +159,16 @@ CONCEPTS: dict[str, Concept] = {
         "Aumüller et al., ANN-Benchmarks, 2020",
         "https://arxiv.org/abs/1807.05614",
     ),
+    "PCA": Concept(
+        "The two directions in which the vectors vary most: distances on the map are true as far as those two go.",
+        "Jolliffe, Principal component analysis, 2002",
+        "https://doi.org/10.1007/b98835",
+    ),
+    "t-SNE": Concept(
+        "Near vectors are drawn near each other, while distances between groups mean nothing.",
+        "van der Maaten & Hinton, JMLR 2008",
+        "https://www.jmlr.org/papers/v9/vandermaaten08a.html",
+    ),
     "segment": Concept(
         "A part of the held-out clicks, such as those on tail articles or of new users: a mean can hide who loses.",
         "Ekstrand et al., All the cool kids, how do they fit in?, FAT* 2018",

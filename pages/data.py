@@ -11,6 +11,7 @@ from dssm_core.leakage import Guard
 from dssm_core.split import Split
 from dssm_core.workspace import Workspace
 from lab import address, bringing, figures, frame, ingest_report, loading, reading, tables, undo, uploads, words
+from lab.glossary import explain
 from lab.language import t, told
 
 KINDS = (
@@ -110,19 +111,19 @@ def choose_dataset(workspace: Workspace) -> dict | None:
 def show_counts(dataset: Dataset) -> None:
     clicks = int(dataset.exposures.click.sum())
     counts = {
-        t("Exposures"): f"{len(dataset.exposures):,}",
-        t("Clicks"): f"{clicks:,}",
-        t("Clicked share"): words.percent(clicks / max(1, len(dataset.exposures))),
-        t("Users"): f"{len(dataset.users) - 1:,}",
-        t("Articles"): f"{len(dataset.articles) - 1:,}",
+        t("Exposures"): (f"{len(dataset.exposures):,}", explain("exposure")),
+        t("Clicks"): (f"{clicks:,}", explain("positive")),
+        t("Clicked share"): (words.percent(clicks / max(1, len(dataset.exposures))), None),
+        t("Users"): (f"{len(dataset.users) - 1:,}", None),
+        t("Articles"): (f"{len(dataset.articles) - 1:,}", None),
     }
     with st.container(horizontal=True):
-        for label, value in counts.items():
-            st.metric(label, value, border=True, width=148)
+        for label, (value, meaning) in counts.items():
+            st.metric(label, value, help=meaning, border=True, width=148)
 
 
 def show_split(workspace: Workspace, dataset: Dataset) -> None:
-    st.subheader(t("Train and test"))
+    st.subheader(t("Train and test"), help=explain("held-out click"))
     config = split_config(dataset)
     try:
         split = loading.split(dataset, workspace, config)
@@ -149,7 +150,7 @@ def says_cut(dataset: Dataset, split: Split) -> str:
 
 
 def show_guards(guards: list[Guard]) -> None:
-    st.subheader(t("Leakage report"))
+    st.subheader(t("Leakage report"), help=explain("leakage"))
     rows = [
         {t("guard"): guard_name(guard), t("count"): guard.count, t("what it means"): t(guard.text)} for guard in guards
     ]
@@ -202,7 +203,7 @@ def days_of(name: str, usual: int) -> int:
 
 
 def show_popularity(dataset: Dataset) -> None:
-    st.subheader(t("Popularity"))
+    st.subheader(t("Popularity"), help=explain("head, torso, tail"))
     frame.chart(figures.popularity(tables.popularity(dataset), tables.head_share(dataset)), "popularity")
 
 

@@ -13,6 +13,7 @@ from dssm_core.misses import LOST_BY_INDEX, reasons_at
 from dssm_core.runs import Run
 from dssm_core.workspace import Workspace
 from lab import address, frame, index_figures, loading, words
+from lab.glossary import explain
 from lab.language import lazy, t
 
 
@@ -54,7 +55,13 @@ def choose_run(workspace: Workspace, trained: list[Run]) -> tuple[Run, int]:
     changed = address.one("k", ks, 50 if 50 in ks else ks[0])
     with right:
         k = st.segmented_control(
-            t("Length of the list, K"), ks, key="k", on_change=changed, required=True, persist_state="session"
+            t("Length of the list, K"),
+            ks,
+            key="k",
+            on_change=changed,
+            required=True,
+            persist_state="session",
+            help=explain("recall@K"),
         )
     return by_id[chosen], k
 
@@ -104,7 +111,9 @@ def columns() -> dict[str, object]:
             alignment="right",
             help=t("Exact less this, user by user, with its 95 % interval"),
         ),
-        "of the exact list": column.NumberColumn(t("of the exact list"), format="percent", width=120),
+        "of the exact list": column.NumberColumn(
+            t("of the exact list"), format="percent", width=120, help=explain("ANN index")
+        ),
         "queries/s": column.NumberColumn(t("queries/s"), format="localized", width=100),
         "built in (s)": column.NumberColumn(t("built in (s)"), format="%.2f", width=100),
     }

@@ -11,6 +11,7 @@ from dssm_core.runs import Run
 from dssm_core.split import Split
 from dssm_core.workspace import Workspace
 from lab import address, frame, loading, map_figures, tables, user_search, user_tables, words
+from lab.glossary import explain
 from lab.language import lazy, t
 from lab.map_figures import Drawn
 
@@ -20,10 +21,6 @@ _MOST_LABELS = 8
 _DAY_MS = 86_400_000
 _COLOURS = ("category", "age", "popularity")
 _PROJECTION_NAMES = {"pca": "PCA", "tsne": "t-SNE"}
-HOW_PROJECTED = (
-    "PCA: the two directions in which the vectors vary most, so distances are true as far as those go. t-SNE: near "
-    "vectors are drawn near, and distances between groups mean nothing."
-)
 
 
 def main() -> None:
@@ -44,9 +41,13 @@ def main() -> None:
         dataset = loading.dataset(workspace, run.dataset)
         split = loading.split(dataset, workspace, run.config)
         points, projection = shown_articles(workspace, dataset, split, run, name, size)
-        colour = choose_colour(points)
-        user, k = choose_user(dataset, run)
-        text = st.text_input(t("Search a title"), key="title", bind="query-params", placeholder=t("part of a title"))
+        with st.container(horizontal=True):
+            user_id, k = choose_user(run)
+            text = st.text_input(
+                t("Search a title"), key="title", bind="query-params", placeholder=t("part of a title"), width=220
+            )
+            colour = choose_colour(points)
+        user = found_user(dataset, user_id)
         drawn = map_figures.articles(points, colour, len(loading.vectors(run, "articles")[0]), projection.kept)
         recalled = draw_user(drawn, dataset, split, run, projection, user, k)
         found = draw_found(drawn, dataset, run, projection, text)
@@ -72,7 +73,7 @@ def choose_map(workspace: Workspace, trained: list[Run]) -> tuple[Run, str, int]
             on_change=changed,
             required=True,
             persist_state="session",
-            help=t(HOW_PROJECTED),
+            help=f"**PCA**: {explain('PCA')}\n\n**t-SNE**: {explain('t-SNE')}",
         )
     sizes = [size for size in _SIZES if name == "pca" or size <= MOST_TSNE]
     changed = address.one("points", sizes, sizes[min(1, len(sizes) - 1)])
@@ -140,26 +141,37 @@ def choose_colour(points: pd.DataFrame) -> str:
         format_func=t,
         on_change=changed,
         required=True,
+        width="content",
         persist_state="session",
     )
 
 
-def choose_user(dataset: Dataset, run: Run) -> tuple[int | None, int]:
-    left, right = st.columns(2)
-    user_id = left.text_input(
-        t("User"), key="user", bind="query-params", placeholder=t("a user's id"), persist_state="session"
-    ).strip()
+def choose_user(run: Run) -> tuple[str, int]:
+    """The id that was typed, and the length of the list to draw."""
+    user_id = st.text_input(
+        t("User"), key="user", bind="query-params", placeholder=t("a user's id"), width=200, persist_state="session"
+    )
     ks = sorted(run.config.eval.k)
     changed = address.one("k", ks, 50 if 50 in ks else ks[0])
-    with right:
-        k = st.segmented_control(
-            t("Length of the list, K"), ks, key="k", on_change=changed, required=True, persist_state="session"
-        )
+    k = st.segmented_control(
+        t("Length of the list, K"),
+        ks,
+        key="k",
+        on_change=changed,
+        required=True,
+        width="content",
+        persist_state="session",
+    )
+    return user_id.strip(), k
+
+
+def found_user(dataset: Dataset, user_id: str) -> int | None:
+    """The row of a user; None, and said so, where there is none of that id."""
     user = user_search.row_of(dataset, user_id)
     if user_id and user is None:
         unknown = t("User {user} is not in this dataset.", user=user_id)
         st.info(words.as_markdown(unknown), icon=":material/info:")
-    return user, k
+    return user
 
 
 def draw_user(

@@ -21,6 +21,7 @@ from dssm_core.strategy import batch_size
 from dssm_core.workspace import Workspace
 from lab import address, drawing, figures, frame, knobs, loading, palette, strategies, tables, words
 from lab.explained import EXPLAINED
+from lab.glossary import explain
 from lab.language import t
 
 _MOST = 4
@@ -83,6 +84,7 @@ def choose(workspace: Workspace, manifests: dict[str, dict]) -> tuple[Log, list[
         key="strategies",
         on_change=changed,
         max_selections=_MOST,
+        help=explain("strategy"),
         wrap=True,
         persist_state="session",
     )
@@ -111,7 +113,7 @@ def read_log(workspace: Workspace, dataset: Dataset) -> Log:
     facts = drawing.facts(workspace, dataset, config)
     cutoff = loading.split(dataset, workspace, config).cutoff
     cut = words.day_time(cutoff, dataset.timezone) if cutoff else ""
-    st.caption(words.as_markdown(says_train(facts, split, cut)))
+    st.caption(words.as_markdown(says_train(facts, split, cut)), help=explain("candidate pool"))
     return Log(workspace, dataset, split, facts, mineable)
 
 
@@ -289,10 +291,13 @@ def show_findings(log: Log, settled: dict[str, Config]) -> None:
     looks = {name: config.negatives.strategy for name, config in settled.items()}
     frame.chart(figures.deciles(table, looks), "popularity-of-negatives")
     shares = {name: drawing.shares(log.workspace, log.dataset, config) for name, config in settled.items()}
-    st.subheader(t("What the negatives are"))
+    st.subheader(t("What the negatives are"), help=explain("negative"))
     st.text(tables.says_shares(shares))
     st.table(tables.sampling_shares(shares), hide_index=True)
-    st.caption(t("In brackets: 95 % intervals, from a fixed sample of train clicks."))
+    st.caption(
+        t("In brackets: 95 % intervals, from a fixed sample of train clicks."),
+        help=explain("false negative"),
+    )
     if any(needs_earlier(config) for config in settled.values()):
         most = words.counted(drawing.MINED_USERS, "user")
         st.caption(t("mined is shown for {users} at most, not for all.", users=most))
@@ -304,7 +309,7 @@ def show_findings(log: Log, settled: dict[str, Config]) -> None:
 def show_draws(log: Log, settled: dict[str, Config]) -> None:
     if not settled:
         return
-    st.subheader(t("Drawn for one click"))
+    st.subheader(t("Drawn for one click"), help=explain("positive"))
     user = choose_user(log)
     rows = train_clicks_of(log.dataset, loading.split(log.dataset, log.workspace, Config(split=log.split)), user)
     if not len(rows):
