@@ -52,10 +52,24 @@
       const title = told(chart.querySelector(".gtitle") ?? chart);
       const texts = chartTexts(chart);
       const past = texts.filter((text) => sticksOut(text, box)).map((text) => `past its chart: ${told(text)}`);
+      const faint = texts.filter((text) => contrast(text) < 4.5).map((text) => `too faint: ${told(text)}`);
       return [
-        ...(isDrawn(chart) ? [] : ["nothing is drawn"]), ...past, ...overlaps(texts),
+        ...(isDrawn(chart) ? [] : ["nothing is drawn"]), ...past, ...overlaps(texts), ...faint,
       ].map((fault) => `chart "${title}": ${fault}`);
     });
+
+  // words in a chart's own area, such as the numbers of a matrix, stand on colours that are not known here
+  const contrast = (text) => {
+    if (text.matches(".annotation-text")) return 21;
+    const page = getComputedStyle(document.querySelector('[data-testid="stApp"]')).backgroundColor;
+    const [one, other] = [luminance(getComputedStyle(text).fill), luminance(page)].sort((a, b) => b - a);
+    return (one + 0.05) / (other + 0.05);
+  };
+  const luminance = (colour) => {
+    const linear = colour.match(/[\d.]+/g).slice(0, 3).map((part) => part / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+  };
 
   const MARKS = ".mlayer path, .mlayer image, canvas.gl-canvas-context, .pielayer path";
   const isDrawn = (chart) => {
