@@ -28,6 +28,7 @@
   // what reaches past the sides of the page, or past the button that it stands in
   const outside = () =>
     all("h1, h2, h3, h4, p, button, .js-plotly-plot, [data-testid='stDataFrame'], [data-testid='stMetric']")
+      .filter((element) => !element.closest('[role="tablist"]')) // more tabs than fit are reached by swiping
       .filter((element) => {
         const box = element.getBoundingClientRect();
         return box.width > 0 && (box.left < -MOST || box.right > innerWidth + MOST);
@@ -78,7 +79,8 @@
   };
 
   const overlaps = (texts) => {
-    const boxes = texts.map((text) => [text, text.getBoundingClientRect()]);
+    const level = texts.filter((text) => !/rotate\((?!0|360)/.test(text.getAttribute("transform"))); // a slope's box is no measure
+    const boxes = level.map((text) => [text, text.getBoundingClientRect()]);
     return boxes.flatMap(([one, a], i) =>
       boxes
         .slice(i + 1)
