@@ -22,7 +22,7 @@
   const hides = (element) => getComputedStyle(element).overflowX !== "visible";
   const clipped = () =>
     all(TEXTS)
-      .filter((text) => [text, ...text.querySelectorAll("*")].some((e) => hides(e) && e.scrollWidth > e.clientWidth + MOST))
+      .filter((text) => [text, ...text.querySelectorAll("*")].some((e) => hides(e) && e.clientWidth > MOST && e.scrollWidth > e.clientWidth + MOST))
       .map((text) => `cut off: ${told(text)}`);
 
   // what reaches past the sides of the page, or past the button that it stands in

@@ -1,5 +1,7 @@
 """What is behind a page's choices and folds: each view, source and unfolded part, on the dark theme's phone."""
 
+import json
+
 import pytest
 
 from tests import serving
@@ -29,7 +31,7 @@ def test_each_view_of_a_page_is_whole_and_readable(name, phone, demo):
             page.get_by_role("radiogroup", name=group).get_by_text(option, exact=True).click()
             found |= _seen(page, f"{name}-{option}")
     page.close()
-    assert found == {}
+    assert not found, json.dumps(found, indent=1, ensure_ascii=False)
 
 
 def _unfolded(page, name: str) -> dict[str, list[str]]:
