@@ -30,7 +30,7 @@ def leaderboard(table: pd.DataFrame, single: pd.DataFrame, metric: str) -> go.Fi
     figure = figures.metric_dots(table, metric)
     for row in table[table["verdict"] == BASELINE].itertuples():
         figure.add_vline(x=row.value, line={"color": palette.GREY, "dash": "dash", "width": 1.5})
-        axis = t("{metric} (95 % interval), dashed: {baseline}", metric=metric, baseline=short(row.run, 24))
+        axis = t("{metric} (95 % interval)<br>dashed: {baseline}", metric=metric, baseline=short(row.run, 24))
         figure.update_xaxes(title=axis)
     several = table[table["seeds"] > 1]
     for row in several.itertuples():
@@ -155,10 +155,9 @@ def matrix(table: pd.DataFrame, run: str, baseline: str, metric: str) -> go.Figu
             texttemplate="%{text}",
             zmin=-largest,
             zmax=largest,
-            colorscale=[[0, palette.ORANGE], [0.5, "#F2F6FA"], [1, palette.BLUE]],
+            colorscale=palette.diverging(),
             xgap=2,
             ygap=2,
-            textfont={"color": "#1B2733"},
             # every cell says its number: a scale would take a phone's width from them
             showscale=False,
             hovertemplate="%{y}, %{x}<br>%{text}<extra></extra>",

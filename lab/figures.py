@@ -523,7 +523,7 @@ def overlap(table: pd.DataFrame, k: int) -> go.Figure:
             texttemplate="%{text}",
             zmin=0,
             zmax=1,
-            colorscale=[[0, "#F2F6FA"], [0.5, "#8FBADF"], [1, "#174A7A"]],
+            colorscale=palette.sequential(),
             xgap=2,
             ygap=2,
             showscale=False,

@@ -2,19 +2,23 @@
 
 from dataclasses import dataclass, replace
 
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
 from dssm_core.presets import PRESETS
 
+# chosen so that any two keep apart for the colour-blind, and each from both backgrounds; the theme has the same ones
 BLUE, ORANGE, GREEN, PURPLE, RED, CYAN, GOLD, PINK, OLIVE, BROWN = HUES = (
-    "#2F7DC4",
-    "#D9730D",
-    "#1F9E77",
-    "#8A63D2",
-    "#D1495B",
-    "#1793A5",
-    "#A67C00",
-    "#C2559B",
-    "#71822A",
-    "#A0694B",
+    "#1B74DC",
+    "#D4811D",
+    "#1FA36B",
+    "#AB82D2",
+    "#DA615D",
+    "#1D7062",
+    "#B58E44",
+    "#B5399B",
+    "#6B6F12",
+    "#975237",
 )
 GREY = "#8290A0"
 """Of everything that is there to compare with: baselines, cuts, reference lines."""
@@ -90,3 +94,18 @@ def looks(presets: dict[str, str]) -> dict[str, Look]:
         others = (replace(own, symbol=symbol, dash=dash) for symbol, dash in _FURTHER)
         found[run] = next((one for one in (own, *others) if (one.colour, one.dash) not in taken), own)
     return found
+
+
+def sequential() -> list[str]:
+    """Ten colours from nothing, which is nearly the background, to all; of the theme that the session shows."""
+    return st.get_option(f"theme.{_theme()}.chartSequentialColors")
+
+
+def diverging() -> list[str]:
+    """Ten colours from below 0, by way of nearly the background, to above; of the theme that the session shows."""
+    return st.get_option(f"theme.{_theme()}.chartDivergingColors")
+
+
+def _theme() -> str:
+    drawn = get_script_run_ctx(suppress_warning=True) is not None
+    return (drawn and st.context.theme.type) or "light"
