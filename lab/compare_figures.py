@@ -326,6 +326,16 @@ def _over_epochs(table: pd.DataFrame, column: str, axis: str, form: str) -> go.F
     return figure
 
 
+MOST_KNOBS = 6
+"""Axes of more knobs stand in each other's way."""
+
+
+def most_varied(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns of knobs with most values, at most MOST_KNOBS, in their order; `table` has no other columns."""
+    ordered = table.nunique().sort_values(ascending=False, kind="stable").index[:MOST_KNOBS]
+    return table[[name for name in table if name in ordered]]
+
+
 def knobs(table: pd.DataFrame, metric: str) -> go.Figure:
     """Parallel coordinates of the knobs that vary, coloured by the metric.
 

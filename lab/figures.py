@@ -548,6 +548,36 @@ def overlap(table: pd.DataFrame, k: int) -> go.Figure:
     return finished(figure, title, height=230 + 36 * len(names), grid="")
 
 
+def overlap_with(table: pd.DataFrame, run: str, k: int) -> go.Figure:
+    """A bar a run: how much of its top K it shares with one `run`, most on top; `table` as for `overlap`."""
+    shares = table[run].drop(run).dropna().sort_values(kind="stable")
+    figure = go.Figure(
+        go.Bar(
+            x=shares,
+            y=shorts(shares.index, 22),
+            orientation="h",
+            marker={"color": palette.BLUE, "line_width": 0},
+            text=[f"{share:.0%}" for share in shares],
+            textposition="auto",
+            cliponaxis=False,
+            hovertemplate="%{y}: %{x:.1%}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title=t("share of the articles in either top {k} that are in both", k=k), tickformat=".0%")
+    figure.update_xaxes(rangemode="tozero")
+    figure.update_yaxes(type="category", ticklabelstandoff=6)
+    return finished(figure, says_overlap_with(shares, run), height=130 + 24 * len(shares), grid="x")
+
+
+def says_overlap_with(shares: pd.Series, run: str) -> str:
+    """Whose lists are most and least like those of a run."""
+    if shares.empty:
+        return t("Nothing to hold against {run}", run=run)
+    told = {"run": run, "most": shares.index[-1], "high": shares.iloc[-1]}
+    told |= {"least": shares.index[0], "low": shares.iloc[0]}
+    return t("Most like {run}: {most}, {high:.0%} in both; least: {least}, {low:.0%}", **told)
+
+
 def _column(epochs: pd.DataFrame, name: str) -> pd.Series:
     return epochs[name].dropna() if name in epochs else pd.Series(dtype=float)
 

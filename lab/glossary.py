@@ -189,6 +189,25 @@ CONCEPTS: dict[str, Concept] = {
 """By the name that pages ask for."""
 
 
+_OF_METRICS = {
+    "recall": "recall@K",
+    "precision": "precision@K",
+    "hit": "hit@K",
+    "ndcg": "NDCG",
+    "mrr": "MRR",
+    "coverage": "coverage",
+    "gini": "Gini",
+    "novelty": "novelty",
+    "popularity_percentile": "popularity percentile",
+}
+
+
+def explain_metric(metric: str) -> str | None:
+    """The explanation of a metric such as "ndcg@50"; None for one that the glossary lacks."""
+    name = _OF_METRICS.get(metric.split("@")[0])
+    return explain(name) if name else None
+
+
 def explain(name: str) -> str:
     """A concept's sentence and its source, linked: what `help=` of a widget, heading or metric takes."""
     concept = CONCEPTS[name]

@@ -44,9 +44,8 @@ def popularity(
             for group, name in names.items()
         ]
     )
-    ticks = decile_ticks(table)
     # those between have no room
-    ticks[1:-1] = [""] * len(ticks[1:-1])
+    ticks = ["1", *[""] * (len(table) - 2), decile_ticks(table)[-1]]
     figures = {}
     for group in sorted(names, key=lambda group: table[group].iloc[0]):
         figures[group] = panel(lines, group, baseline, t("{share:.0%} on decile 1", share=table[group].iloc[0]))
@@ -174,7 +173,7 @@ def titled(figure: go.Figure, name: str, says: str, height: int, grid: str = "y"
     """What every panel ends with: whose it is, and below that what it says."""
     figure = finished(figure, "", height=height, grid=grid)
     text = f"{short(name, 26)}<br><span style='font-weight: normal'>{words.as_html(says)}</span>"
-    figure.update_layout(title={"text": text, "font_size": 13}, margin={"t": 62})
-    figure.update_xaxes(title_font_size=12)
-    figure.update_yaxes(title_font_size=12)
+    figure.update_layout(title={"text": text, "font_size": 13}, margin={"t": 52})
+    figure.update_xaxes(title_font_size=12, title_standoff=4)
+    figure.update_yaxes(title_font_size=12, title_standoff=4)
     return figure

@@ -8,6 +8,7 @@ from lab import palette, words
 from lab.figures import finished, shorts
 from lab.language import t
 
+_DAY_MS = 86_400_000
 _LOOKS = {
     "train": ("clicked in train", palette.BLUE, "circle"),
     # hits last: they are few, and must not lie under the misses
@@ -41,8 +42,13 @@ def timeline(table: pd.DataFrame, cutoff: pd.Timestamp | None, k: int) -> go.Fig
     if cutoff is not None:
         figure.add_vline(x=cutoff, line={"color": palette.GREY, "dash": "dash", "width": 1.5})
     axis = t("time of the click") if cutoff is None else t("time of the click, dashed: the test begins")
-    # fewer than Plotly's own: labels of an hour and a day touch on a phone
-    figure.update_xaxes(title=axis, nticks=5)
+    day = t("%d %b")
+    formats = [
+        {"dtickrange": [None, _DAY_MS - 1], "value": f"%H:%M<br>{day}"},
+        {"dtickrange": [_DAY_MS, None], "value": f"{day}<br>%Y"},
+    ]
+    # fewer than Plotly's own, which touch on a phone
+    figure.update_xaxes(title=axis, nticks=5, tickformatstops=formats)
     shown = list(labels.values())[::-1]
     figure.update_yaxes(type="category", title=t("category") if any(order) else None)
     figure.update_yaxes(categoryorder="array", categoryarray=shown)

@@ -26,6 +26,7 @@ from lab import (
     words,
 )
 from lab.comparing import Comparison
+from lab.glossary import explain, explain_metric
 from lab.language import t
 
 MOST_RUNS = 60
@@ -163,12 +164,18 @@ def choose_baseline(comparison: Comparison) -> tuple[str, int]:
         format_func=names.get,
         on_change=changed,
         persist_state="session",
-        help=t("Differences are taken from this run, user by user"),
+        help=explain("paired difference"),
     )
     changed = address.one("k", ks, 50 if 50 in ks else ks[0])
     with right:
         k = st.segmented_control(
-            t("Length of the list, K"), ks, key="k", on_change=changed, required=True, persist_state="session"
+            t("Length of the list, K"),
+            ks,
+            key="k",
+            on_change=changed,
+            required=True,
+            persist_state="session",
+            help=explain("recall@K"),
         )
     pool = len(comparison.split.pool)
     if k > pool:
@@ -227,6 +234,7 @@ def choose_metric(k: int) -> str:
         format_func=lambda name: f"{name}@{k}",
         on_change=changed,
         persist_state="session",
+        help=explain_metric(st.session_state["metric"]),
     )
     return f"{name}@{k}"
 
@@ -237,19 +245,13 @@ def drawn_apart(comparison: Comparison) -> bool:
     return st.toggle(t("A panel for each"), key="apart", on_change=changed, persist_state="session")
 
 
-def show_panels(title: str, panels: dict[str, go.Figure], key: str) -> None:
+def show_panels(title: str, legend: str, panels: dict[str, go.Figure], key: str) -> None:
     """Small multiples, as many in a row as there is room for."""
     st.markdown(f"**{words.as_markdown(title)}**")
+    st.caption(words.as_markdown(legend))
     with st.container(horizontal=True):
         for name, figure in panels.items():
             frame.chart(figure, f"{key}-{name}", width=_PANEL_WIDTH)
-
-
-def tell_panels(comparison: Comparison, baseline: str) -> None:
-    name = comparison.names[baseline]
-    st.caption(
-        words.as_markdown(t("Coloured: the run of the panel. Dashed: {baseline}. Pale: all others.", baseline=name))
-    )
 
 
 def show_leaderboard(comparison: Comparison, baseline: str, k: int) -> None:
@@ -261,18 +263,24 @@ def show_leaderboard(comparison: Comparison, baseline: str, k: int) -> None:
         rows,
         "leaderboard",
         frame.all_rows(board, 24),
-        **leaderboard_columns(),
-        **frame.right_aligned(rows.columns[1:3]),
+        **leaderboard_columns(rows, metric),
     )
     for sentence in comparing.says_intervals(board):
         st.caption(words.as_markdown(sentence))
     show_catalogue(comparison, k)
 
 
-def leaderboard_columns() -> dict[str, object]:
-    column = st.column_config.TextColumn
-    told_apart = t("Told apart where the difference's interval excludes 0")
-    return {t("run"): column(pinned=True), t("verdict"): column(help=told_apart)}
+def leaderboard_columns(rows: pd.DataFrame, metric: str) -> dict[str, object]:
+    """How the columns of `tables.readable` are shown."""
+    column, (value, difference) = st.column_config.TextColumn, rows.columns[1:3]
+    return {
+        t("run"): column(pinned=True),
+        value: column(alignment="right", help=explain_metric(metric)),
+        difference: column(alignment="right", help=explain("paired difference")),
+        t("verdict"): column(help=t("Told apart where the difference's interval excludes 0")),
+        t("seeds"): st.column_config.NumberColumn(help=explain("seed")),
+        t("interval covers"): column(help=explain("95 % interval")),
+    }
 
 
 def show_catalogue(comparison: Comparison, k: int) -> None:
@@ -283,16 +291,20 @@ def show_catalogue(comparison: Comparison, k: int) -> None:
     own = [name for name in next(iter(metrics.values())) if name.endswith(f"@{k}")]
     table = tables.catalogue(comparison.names, metrics, [name for name in own if name not in comparing.metrics_of(k)])
     with st.expander(t("Which part of the catalogue is recalled")):
-        columns = {t("run"): st.column_config.TextColumn(pinned=True), **frame.right_aligned(table.columns[1:])}
+        column = st.column_config.TextColumn
+        columns = {name: column(alignment="right", help=explain_metric(name)) for name in table.columns[1:]}
+        columns[t("run")] = column(pinned=True)
         frame.table(table, "catalogue", frame.all_rows(table, 24), **columns)
 
 
 def show_curves(comparison: Comparison, baseline: str, k: int) -> None:
     table = comparing.curves(comparison)
     if drawn_apart(comparison):
-        show_panels(figures.says_curves(table), panel_figures.curves(table, baseline), "compare-curve")
-        tell_panels(comparison, baseline)
-        st.caption(t("Around the line: its 95 % interval."))
+        legend = t(
+            "Coloured: the run of the panel with its 95 % interval. Dashed: {baseline}. Pale: all others.",
+            baseline=comparison.names[baseline],
+        )
+        show_panels(figures.says_curves(table), legend, panel_figures.curves(table, baseline), "compare-curve")
         return
     bands = choose_switch("bands", t("Bands of the 95 % intervals"), len(comparison.groups) <= _MANY)
     frame.chart(compare_figures.curves(table, bands), "compare-curves")
@@ -303,7 +315,7 @@ def show_missed(comparison: Comparison, baseline: str, k: int) -> None:
     with st.expander(t("What the reasons mean")):
         for reason, meaning in words.REASONS.items():
             st.markdown(f"**{t(reason)}**: {t(meaning)}")
-    st.subheader(t("By kind of click"))
+    st.subheader(t("By kind of click"), help=explain("cold article"))
     left, right = st.columns(2)
     segment = choose_segment(comparison, left)
     group = choose_group(comparison, "missed_run", t("Run"), right)
@@ -322,13 +334,14 @@ def choose_segment(comparison: Comparison, where) -> Segment:
         format_func=comparing.segment_name,
         on_change=changed,
         persist_state="session",
+        help=explain("segment"),
     )
     return known[name]
 
 
 def choose_group(comparison: Comparison, key: str, label: str, where, without: str = "") -> str:
     offered = [group for group in comparison.names if group != without] or list(comparison.names)
-    best = next((group for group in offered if comparison.groups[group][0].model == "two_tower"), offered[0])
+    best = loading.best_trained([comparison.groups[group][0] for group in offered]).id
     changed = address.one(key, offered, best)
     return where.selectbox(
         label, offered, key=key, format_func=comparison.names.get, on_change=changed, persist_state="session"
@@ -355,24 +368,26 @@ def show_segments(comparison: Comparison, baseline: str, k: int) -> None:
         frame.chart(figures.segments(table, comparison.presets, named, metric), "compare-segments")
         return
     st.markdown(f"**{words.as_markdown(figures.says_segments(table, named))}**")
+    dashed = t("Dashed: {baseline}. Lines: 95 % intervals.", baseline=comparison.names[baseline])
+    st.caption(words.as_markdown(dashed))
     panels = panel_figures.parts(table, comparison.presets, baseline, metric)
     for place, (part, figure) in enumerate(panels.items()):
         if place % 2 == 0:
             columns = st.columns(2)
         with columns[place % 2]:
             frame.chart(figure, f"compare-part-{segment.name}-{part}")
-    dashed = t("Dashed: {baseline}. Lines: 95 % intervals.", baseline=comparison.names[baseline])
-    st.caption(words.as_markdown(dashed))
 
 
 def show_popularity(comparison: Comparison, baseline: str, k: int) -> None:
     table = comparing.popularity(comparison, k)
     names, presets = comparison.names, comparison.presets
     if drawn_apart(comparison):
-        title = compare_figures.says_popularity(table, names)
-        show_panels(title, panel_figures.popularity(table, names, presets, baseline), "compare-popularity")
-        tell_panels(comparison, baseline)
-        st.caption(t("Bars: the held-out clicks."))
+        legend = t(
+            "Coloured: the run of the panel. Bars: the held-out clicks. Dashed: {baseline}. Pale: all others.",
+            baseline=names[baseline],
+        )
+        panels = panel_figures.popularity(table, names, presets, baseline)
+        show_panels(compare_figures.says_popularity(table, names), legend, panels, "compare-popularity")
     else:
         frame.chart(compare_figures.popularity(table, names, presets, k), "compare-popularity")
     tell_first_seeds(comparison)
@@ -382,7 +397,14 @@ def show_overlap(comparison: Comparison, baseline: str, k: int) -> None:
     if len(comparison.groups) < 2:
         st.info(t("One run overlaps with itself alone: choose a second one."))
         return
-    frame.chart(figures.overlap(comparing.overlap(comparison, k), k), "compare-overlap")
+    table = comparing.overlap(comparison, k)
+    if len(table) > _MANY:
+        group = choose_group(comparison, "overlap_run", t("Run to hold the others against"), st)
+        frame.chart(figures.overlap_with(table, comparison.names[group], k), "compare-overlap-with")
+        with st.expander(t("Each with each")):
+            frame.chart(figures.overlap(table, k), "compare-overlap")
+    else:
+        frame.chart(figures.overlap(table, k), "compare-overlap")
     st.caption(t("Measured on 1,000 users where there are more."))
     tell_first_seeds(comparison)
 
@@ -393,14 +415,15 @@ def show_negatives(comparison: Comparison, baseline: str, k: int) -> None:
         st.info(t("Baselines have no epochs and draw no negatives: choose a trained run."))
         return
     if drawn_apart(comparison):
-        show_panels(compare_figures.says_hardness(table), panel_figures.hardness(table), "compare-hardness")
-        title = compare_figures.says_false_negatives(table)
-        show_panels(title, panel_figures.false_negatives(table), "compare-false-negatives")
-        st.caption(t("Coloured: the run of the panel. Pale: all others."))
+        legend = t("Coloured: the run of the panel. Pale: all others.")
+        show_panels(compare_figures.says_hardness(table), legend, panel_figures.hardness(table), "compare-hardness")
+        title, panels = compare_figures.says_false_negatives(table), panel_figures.false_negatives(table)
+        show_panels(title, legend, panels, "compare-false-negatives")
     else:
         frame.chart(compare_figures.hardness(table), "compare-hardness")
         frame.chart(compare_figures.false_negatives(table), "compare-false-negatives")
-    st.caption(t("Cosines are those of the validation clicks' batch."))
+    told = t("Cosines are those of the validation clicks' batch.")
+    st.caption(told, help=explain("false negative"))
     tell_first_seeds(comparison)
 
 
@@ -424,7 +447,10 @@ def show_configs(comparison: Comparison, baseline: str, k: int) -> None:
         metric = f"recall@{k}"
         board, _ = comparing.leaderboard(comparison, baseline, metric)
         values = board.set_index("run")["value"].reindex(rows["run"]).to_numpy()
-        frame.chart(compare_figures.knobs(rows.drop(columns="run").assign(**{metric: values}), metric), "compare-knobs")
+        varied = compare_figures.most_varied(rows.drop(columns="run"))
+        frame.chart(compare_figures.knobs(varied.assign(**{metric: values}), metric), "compare-knobs")
+        if len(varied.columns) < len(rows.columns) - 1:
+            st.caption(t("Drawn are the {count} knobs with most values.", count=len(varied.columns)))
 
 
 def show_export(comparison: Comparison, baseline: str, k: int) -> None:

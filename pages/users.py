@@ -14,6 +14,7 @@ from dssm_core.runs import Run
 from dssm_core.split import Split
 from dssm_core.workspace import Workspace
 from lab import address, frame, loading, tables, user_figures, user_search, user_tables, words
+from lab.glossary import explain
 from lab.language import t
 
 _NEIGHBOURS, _READERS = 10, 50
@@ -79,7 +80,13 @@ def choose_runs(workspace: Workspace, runs: list[Run]) -> tuple[Run, Run | None,
     changed = address.one("k", ks, 50 if 50 in ks else ks[0])
     with third:
         k = st.segmented_control(
-            t("Length of the list, K"), ks, key="k", on_change=changed, required=True, persist_state="session"
+            t("Length of the list, K"),
+            ks,
+            key="k",
+            on_change=changed,
+            required=True,
+            persist_state="session",
+            help=explain("recall@K"),
         )
     return chosen, by_id.get(beside), k
 
@@ -241,7 +248,8 @@ def show_lists(workspace: Workspace, dataset: Dataset, runs: list[Run], user: in
             recall, held_out = (
                 user_tables.of_user(table, user) for table in (loading.recall(run), loading.held_out(run))
             )
-            st.subheader(t("Held-out clicks") if len(runs) == 1 else words.as_markdown(names[run.id]))
+            heading = t("Held-out clicks") if len(runs) == 1 else words.as_markdown(names[run.id])
+            st.subheader(heading, help=explain("held-out click"))
             if held_out.empty:
                 st.text(t("This run was not evaluated on this user: no held-out click, or not in its sample."))
                 recall = recalled_now(workspace, dataset, run, user, k)
