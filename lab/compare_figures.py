@@ -28,7 +28,7 @@ def leaderboard(table: pd.DataFrame, single: pd.DataFrame, metric: str) -> go.Fi
     `table` is of `tables.leaderboard`; `single` (group, value) has the value of every run.
     """
     figure = figures.metric_dots(table, metric)
-    for row in table[table["verdict"] == BASELINE].itertuples():
+    for row in table[table["verdict"] == BASELINE].itertuples() if len(table) > 1 else ():
         figure.add_vline(x=row.value, line={"color": palette.GREY, "dash": "dash", "width": 1.5})
         axis = t("{metric} (95 % interval)<br>dashed: {baseline}", metric=metric, baseline=short(row.run, 24))
         figure.update_xaxes(title=axis)
@@ -326,14 +326,13 @@ def _over_epochs(table: pd.DataFrame, column: str, axis: str, form: str) -> go.F
     return figure
 
 
-MOST_KNOBS = 6
+_MOST_KNOBS = 5
 """Axes of more knobs stand in each other's way."""
 
 
 def most_varied(table: pd.DataFrame) -> pd.DataFrame:
-    """The columns of knobs with most values, at most MOST_KNOBS, in their order; `table` has no other columns."""
-    ordered = table.nunique().sort_values(ascending=False, kind="stable").index[:MOST_KNOBS]
-    return table[[name for name in table if name in ordered]]
+    """The columns with most values, those first, and a few at most; `table` has a column a knob and no others."""
+    return table[table.nunique().sort_values(ascending=False, kind="stable").index[:_MOST_KNOBS]]
 
 
 def knobs(table: pd.DataFrame, metric: str) -> go.Figure:

@@ -548,22 +548,24 @@ def overlap(table: pd.DataFrame, k: int) -> go.Figure:
     return finished(figure, title, height=230 + 36 * len(names), grid="")
 
 
-def overlap_with(table: pd.DataFrame, run: str, k: int) -> go.Figure:
-    """A bar a run: how much of its top K it shares with one `run`, most on top; `table` as for `overlap`."""
+def overlap_with(table: pd.DataFrame, run: str, presets: dict[str, str], k: int) -> go.Figure:
+    """A bar a run: how much of its top K it shares with one `run`, most on top; `table` as for `overlap`, `presets` by
+    the names that it has."""
     shares = table[run].drop(run).dropna().sort_values(kind="stable")
     figure = go.Figure(
         go.Bar(
             x=shares,
             y=shorts(shares.index, 22),
             orientation="h",
-            marker={"color": palette.BLUE, "line_width": 0},
+            marker={"color": [palette.look(presets[name]).colour for name in shares.index], "line_width": 0},
             text=[f"{share:.0%}" for share in shares],
             textposition="auto",
+            textangle=0,
             cliponaxis=False,
             hovertemplate="%{y}: %{x:.1%}<extra></extra>",
         )
     )
-    figure.update_xaxes(title=t("share of the articles in either top {k} that are in both", k=k), tickformat=".0%")
+    figure.update_xaxes(title=t("share in both, of either top {k}", k=k), tickformat=".0%")
     figure.update_xaxes(rangemode="tozero")
     figure.update_yaxes(type="category", ticklabelstandoff=6)
     return finished(figure, says_overlap_with(shares, run), height=130 + 24 * len(shares), grid="x")

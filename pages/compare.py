@@ -400,7 +400,8 @@ def show_overlap(comparison: Comparison, baseline: str, k: int) -> None:
     table = comparing.overlap(comparison, k)
     if len(table) > _MANY:
         group = choose_group(comparison, "overlap_run", t("Run to hold the others against"), st)
-        frame.chart(figures.overlap_with(table, comparison.names[group], k), "compare-overlap-with")
+        presets = {comparison.names[group]: preset for group, preset in comparison.presets.items()}
+        frame.chart(figures.overlap_with(table, comparison.names[group], presets, k), "compare-overlap-with")
         with st.expander(t("Each with each")):
             frame.chart(figures.overlap(table, k), "compare-overlap")
     else:

@@ -120,7 +120,7 @@ def choose_user(dataset: Dataset, run: Run, k: int) -> int | None:
     found = user_search.matching(dataset, run, k, text)
     asked = user_search.row_of(dataset, st.query_params.get("user", ""))
     if st.query_params.get("user") and asked is None:
-        missing = t("User {user} is not in this dataset: another one is shown.", user=st.query_params["user"])
+        missing = t("User {user} is not in this dataset.", user=st.query_params["user"])
         st.info(words.as_markdown(missing), icon=":material/info:")
     stranger = user_search.row_of(dataset, text)
     extra = [dataset.users["user_id"].iat[row] for row in (asked, stranger) if row is not None]

@@ -1,8 +1,14 @@
+import json
+import shlex
 import shutil
 
 import numpy as np
 import pandas as pd
 
+from dssm_core.cli import main
+from dssm_core.notes import write_notes
+from dssm_core.runs import open_run
+from dssm_core.workspace import Workspace
 from tests.pages.conftest import TRAINED
 from tests.sealing import reseal
 
@@ -169,3 +175,65 @@ def with_vectors(small_workspace, tmp_path):
         kept = slice(1, None) if side == "articles" else slice(None)
         np.savez(home / "runs" / TRAINED / f"{side}.npz", rows=rows[kept], vectors=vectors[kept])
     return reseal(home)
+
+
+def _press(at, label):
+    return next(button for button in at.button if button.label == label).click().run()
+
+
+def test_next_and_previous_go_one_user_on_and_back_going_round(open_page, small_workspace):
+    ids = _per_user(small_workspace)["user_id"].tolist()
+    at = open_page("pages/users.py", small_workspace, run=TRAINED, user=ids[-1])
+    assert _chosen(_press(at, "Next")) == ids[0]
+    assert _chosen(_press(at, "Previous")) == ids[-1]
+    assert _chosen(_press(at, "Previous")) == ids[-2]
+
+
+def test_every_way_to_another_user_has_a_key_of_its_own(open_page, small_workspace):
+    at = open_page("pages/users.py", small_workspace, run=TRAINED, beside="popular-first")
+    keys = [button.proto.shortcut for button in at.button if button.proto.shortcut]
+    assert sorted(keys) == ["h", "m", "n", "p", "s", "x"]
+
+
+def test_swapping_puts_the_second_run_first_and_keeps_the_user(open_page, small_workspace):
+    user = _per_user(small_workspace)["user_id"].iloc[-1]
+    at = open_page("pages/users.py", small_workspace, run=TRAINED, beside="popular-first", user=user)
+    at.button(key="swap").click().run()
+    assert (at.selectbox(key="run").value, at.selectbox(key="beside").value) == ("popular-first", TRAINED)
+    assert _chosen(at) == user
+    assert at.query_params["run"] == "popular-first" and at.query_params["beside"] == TRAINED
+
+
+def test_a_search_without_a_match_can_be_cleared(open_page, small_workspace):
+    at = open_page("pages/users.py", small_workspace, run=TRAINED, search="nobody at all")
+    _press(at, "Clear the search")
+    assert at.text_input(key="search").value == ""
+    assert at.dataframe
+
+
+def test_the_address_of_a_turned_page_shows_the_same_in_a_fresh_session(open_page, small_workspace):
+    at = open_page("pages/users.py", small_workspace)
+    at.selectbox(key="run").set_value("popular-first").run()
+    at.selectbox(key="beside").set_value(TRAINED).run()
+    at.segmented_control(key="k").set_value(5).run()
+    _press(at, "Next with a miss")
+    fresh = open_page("pages/users.py", small_workspace, **at.query_params)
+    for key in ("run", "beside", "user"):
+        assert fresh.selectbox(key=key).value == at.selectbox(key=key).value
+    assert fresh.segmented_control(key="k").value == 5
+    assert all(one.value.equals(other.value) for one, other in zip(fresh.dataframe, at.dataframe, strict=True))
+
+
+def test_the_command_line_recalls_the_list_that_is_shown(open_page, small_workspace, tmp_path, capsys):
+    home = with_vectors(small_workspace, tmp_path)
+    at = open_page("pages/users.py", home, run=TRAINED, k="5")
+    assert main([*shlex.split(at.code[0].value)[3:], "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["run"], told["user"], len(told["recall"])) == (TRAINED, _chosen(at), 5)
+
+
+def test_tags_of_a_run_stand_behind_its_name(open_page, small_workspace, tmp_path):
+    home = shutil.copytree(small_workspace, tmp_path / "home")
+    write_notes(open_run(Workspace(home, bundled=None), TRAINED), "", ["for the paper"])
+    at = open_page("pages/users.py", home, run=TRAINED)
+    assert any(option.endswith("#for the paper") for option in at.selectbox(key="run").options)
