@@ -56,8 +56,8 @@ def says_sweep(state: RunState) -> str:
     return t("{done} done, {left} left", done=told(state.stage), left=words.duration(state.eta_s))
 
 
-def show(workspace: Workspace) -> None:
-    """What is at work, and how what this session saw at work ended."""
+def show(workspace: Workspace, page: str) -> None:
+    """What is at work, and how what this session saw at work ended. `page`: the title of the page that it is beside."""
     sweeps, runs = find(workspace)
     _note_ends(runs)
     if sweeps or runs:
@@ -68,7 +68,7 @@ def show(workspace: Workspace) -> None:
             _note_ends(runs)
             if not sweeps and not runs:
                 st.rerun()  # without this panel, which then polls no more
-            _show_work(sweeps, runs)
+            _show_work(sweeps, runs, linked=page != "Train")
             _show_end(workspace)
 
         watch()
@@ -76,7 +76,7 @@ def show(workspace: Workspace) -> None:
         _show_end(workspace)
 
 
-def _show_work(sweeps: list[Sweep], runs: list[Run]) -> None:
+def _show_work(sweeps: list[Sweep], runs: list[Run], linked: bool) -> None:
     with st.container(border=True, gap="xsmall"):
         for sweep in sweeps:
             state = sweep.state()
@@ -91,11 +91,12 @@ def _show_work(sweeps: list[Sweep], runs: list[Run]) -> None:
                 _show_one(run.id, words.run_name(run), state, doing, lambda run=run: cancel_run(run, wait=False))
         if waiting:
             st.caption(t("Waiting: {runs}", runs=words.counted(len(waiting), "run")))
-        st.page_link("pages/train.py", label=t("Watch on Train"), icon=":material/monitoring:")
+        if linked:
+            st.page_link("pages/train.py", label=t("Watch on Train"), icon=":material/monitoring:")
 
 
 def _show_one(id: str, name: str, state: RunState, doing: str, cancel) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", gap="small"):
         st.text(name)
         st.button(
             t("Cancel"),
@@ -127,7 +128,7 @@ def _show_end(workspace: Workspace) -> None:
         return
     with st.container(border=True, gap="xsmall"):
         st.text(_says_end(run))
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.page_link(
                 "pages/train.py", label=t("Open it"), icon=":material/open_in_new:", query_params={"run": run.id}
             )

@@ -101,7 +101,7 @@ def start(title: str) -> Workspace:
         kept = words.as_markdown(workspace.shown)
         st.caption(t("Your datasets and runs are kept in {folder}", folder=kept))
         with plain_errors():
-            at_work.show(workspace)
+            at_work.show(workspace, title)
     undo.offer(workspace)
     return workspace
 

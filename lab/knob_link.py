@@ -5,7 +5,7 @@
 
 import streamlit as st
 
-from dssm_core.config import Config, settings_between, with_settings
+from dssm_core.config import KEYS, Config, settings_between, with_settings
 from dssm_core.errors import UserError
 from dssm_core.presets import PRESETS
 from lab import frame, knobs
@@ -64,16 +64,13 @@ def _turn(preset: str, settings: list[str]) -> list[str]:
 
 def read(config: Config, settings: list[str]) -> tuple[Config, list[UserError]]:
     """The config with the settings that can be had, and why the others cannot."""
-    # the model is the preset's: its knobs are drawn
-    bad = [
-        UserError(f"{setting!r}, since the preset says what is trained") for setting in settings if _is_model(setting)
-    ]
-    settings = [setting for setting in settings if not _is_model(setting)]
+    refused = {setting: why for setting in settings if (why := _refused(setting))}
+    known, bad = [setting for setting in settings if setting not in refused], list(refused.values())
     try:  # together, since one may need another
-        return with_settings(config, settings), bad
+        return with_settings(config, known), bad
     except UserError:
         pass
-    for setting in settings:
+    for setting in known:
         try:
             config = with_settings(config, [setting])
         except UserError as error:
@@ -81,5 +78,9 @@ def read(config: Config, settings: list[str]) -> tuple[Config, list[UserError]]:
     return config, bad
 
 
-def _is_model(setting: str) -> bool:
-    return setting.partition("=")[0].strip() == "model"
+def _refused(setting: str) -> UserError | None:
+    """Why a setting is none of those that a page's knobs can be turned to, before its value is looked at."""
+    key = setting.partition("=")[0].strip()
+    if key == "model":
+        return UserError(f"{setting!r}, since the preset says what is trained")
+    return None if key in KEYS else UserError(f"{setting!r}, since there is no such knob")

@@ -256,7 +256,7 @@ def show_runs(workspace: Workspace) -> None:
         return
     columns = {
         "state": st.column_config.TextColumn(t("state"), width=130),
-        "tags": st.column_config.ListColumn(t("tags")),
+        "tags": st.column_config.ListColumn(t("tags"), width=150),
         _HEADLINE: st.column_config.TextColumn(_HEADLINE, width=140, alignment="right"),
         **{name: st.column_config.TextColumn(t(name)) for name in ("run", "preset", "started", "dataset", "id")},
     }
