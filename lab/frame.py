@@ -118,11 +118,14 @@ def arrived() -> bool:
 
 def finished_runs(workspace: Workspace, wanted: Sequence[str] = ()) -> list[Run]:
     """The runs that are whole, in the order of `loading.all_runs`. Says why a `wanted` id is not among them, and which
-    runs are damaged."""
+    runs are damaged, with a link to where more is told of them."""
     listed = loading.all_runs(workspace)
     finished = [run for run in listed if run.finished]
-    for sentence in loading.left_out(workspace, listed, finished, wanted):
+    for sentence, run in loading.left_out(workspace, listed, finished, wanted):
         st.info(words.as_markdown(sentence), icon=":material/info:")
+        if run:
+            look = t("Its reason, log and what to do, on Train")
+            st.page_link("pages/train.py", label=look, icon=":material/model_training:", query_params={"run": run})
     return finished
 
 

@@ -116,29 +116,32 @@ def tagged(labels: dict[str, str], some: list[Run]) -> dict[str, str]:
     return {id: label + tags.get(id, "") for id, label in labels.items()}
 
 
-def left_out(space: Workspace, listed: list[Run], finished: list[Run], wanted: Sequence[str]) -> list[str]:
-    """For each wanted run id that is not among the `finished` ones, a sentence on why it cannot be shown; and one on
-    other runs that are damaged. `listed`: all runs."""
+def left_out(space: Workspace, listed: list[Run], finished: list[Run], wanted: Sequence[str]) -> list[tuple[str, str]]:
+    """For each wanted run id that is not among the `finished` ones, a sentence on why it cannot be shown, and its id if
+    Train has more to say of it, else ""; then the same of other runs that are damaged. `listed`: all runs."""
     known = {run.id for run in finished}
     missing = [id for id in wanted if id not in known]
     damaged = [run.id for run in listed if run.id not in known and run.id not in missing and run.damage]
-    sentences = [_why_left_out(space, id) for id in missing]
+    told_of = [_why_left_out(space, id) for id in missing]
     if damaged:
-        sentences.append(
-            t("Left out, since their files are damaged: {runs}. Train says what to do.", runs=", ".join(damaged))
-        )
-    return sentences
+        sentence = t("Left out, since their files are damaged: {runs}. Train says what to do.", runs=", ".join(damaged))
+        told_of.append((sentence, damaged[0]))
+    return told_of
 
 
-def _why_left_out(space: Workspace, run_id: str) -> str:
+def _why_left_out(space: Workspace, run_id: str) -> tuple[str, str]:
     try:
         state = runs.open_run(space, run_id).state()
     except UserError:
-        return t("Run {run} is not in this workspace: it was deleted, or belongs to another.", run=run_id)
+        return t("Run {run} is not in this workspace: it was deleted, or belongs to another.", run=run_id), ""
     if state.state == "damaged":
-        return f"{told(state.reason)}."
+        return f"{told(state.reason)}.", run_id
     is_now = t(words.STATES[state.state][0])
-    return t("Run {run} is {state}, so it has nothing to show here yet.", run=run_id, state=is_now)
+    sentence = t("Run {run} is {state}, so it has nothing to show here yet.", run=run_id, state=is_now)
+    if state.state == "failed" and state.reason:
+        reason = t("The reason: {reason}.", reason=told(state.reason))
+        sentence = f"{sentence} {reason}"
+    return sentence, run_id
 
 
 def stamps(some: list[Run]) -> tuple[str, ...]:

@@ -223,6 +223,9 @@ def test_runs_that_are_not_finished_or_gone_are_told_by_name(open_page, small_wo
     at = open_page("pages/compare.py", home, compared=[TRAINED, "failed-one", "gone-one"])
     told = " ".join(info.value for info in at.info)
     assert "failed\\-one is failed" in told and "gone\\-one is not in this workspace" in told
+    assert "The reason\\: no" in told
+    links = [link.proto.query_string for link in at.get("page_link") if link.proto.label.startswith("Its reason")]
+    assert links == ["run=failed-one"], "only of the run that is there"
     assert at.multiselect(key="compared").value == [TRAINED]
 
 
