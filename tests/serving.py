@@ -41,11 +41,10 @@ _DRIVER = "GL Driver Message"
 
 
 @contextmanager
-def served(home: Path, log: Path, *flags: str, **environment: str) -> Iterator[str]:
-    """Serve the workspace `home` on a free port while the body runs; yields the address, such as http://127.0.0.1:80."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def served(home: Path, log: Path, *flags: str, port: int = 0, **environment: str) -> Iterator[str]:
+    """Serve the workspace `home` while the body runs, on a free port unless one is given; yields the address, such as
+    http://127.0.0.1:80."""
+    port = port or free_port()
     with log.open("w") as file:
         server = subprocess.Popen(
             [*RUN, f"--server.port={port}", *flags],
@@ -61,6 +60,13 @@ def served(home: Path, log: Path, *flags: str, **environment: str) -> Iterator[s
         finally:
             server.terminate()
             server.wait(20)
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 @contextmanager
