@@ -30,15 +30,14 @@ def held_lock(folder: Path) -> Iterator[int]:
 
 def is_locked(folder: Path) -> bool:
     """Whether a process holds the folder's lock."""
-    path = folder / "lock"
-    if not path.exists():
-        return False
-    with path.open() as file:
-        try:
+    try:
+        with (folder / "lock").open() as file:
             # shared, so that two who look at once do not see each other
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:  # never started, or deleted meanwhile
+        return False
     return False
 
 

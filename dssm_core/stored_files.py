@@ -232,7 +232,7 @@ def _make(hidden: Path) -> int:
     try:
         hidden.parent.mkdir(parents=True, exist_ok=True)
         with _locked(hidden.parent):  # so that nobody takes it for abandoned between its making and its lock
-            _sweep(hidden.parent)
+            sweep_folder(hidden.parent)
             hidden.mkdir()
             return _open_locked(hidden, fcntl.LOCK_NB)
     except OSError as error:
@@ -248,8 +248,8 @@ def _put(hidden: Path, folder: Path) -> None:
         raise cannot_write(folder, error) from error
 
 
-def _sweep(parent: Path) -> None:
-    """Remove the hidden folders that no process is filling any more."""
+def sweep_folder(parent: Path) -> None:
+    """Remove what is left in a folder of hidden ones that no process is filling, or was killed while removing."""
     for left in [*parent.glob(f"{_UNFINISHED}*"), *parent.glob(f"{_DELETED}*")]:
         with _locked(left, fcntl.LOCK_NB) as held:
             if held:

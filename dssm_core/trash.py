@@ -5,11 +5,12 @@
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from dssm_core.errors import UserError, unknown_name
-from dssm_core.stored_files import delete_folder, is_there, own_folders
+from dssm_core.stored_files import delete_folder, is_there, own_folders, sweep_folder
 
 KEPT_DAYS = 7
 """How long what was deleted can be restored."""
@@ -34,8 +35,10 @@ class Trash:
 
     def listed(self) -> list[Deleted]:
         """What can be restored, deleted last first."""
-        folders = [folder for kind in KINDS for folder in own_folders(self._home / "deleted" / kind)]
-        found = [Deleted(folder.parent.name, folder.name, folder.lstat().st_mtime) for folder in folders]
+        found = []
+        for folder in (folder for kind in KINDS for folder in own_folders(self._home / "deleted" / kind)):
+            with suppress(FileNotFoundError):  # restored or removed meanwhile
+                found.append(Deleted(folder.parent.name, folder.name, folder.lstat().st_mtime))
         return sorted(found, key=lambda one: one.when, reverse=True)
 
     def put(self, folder: Path) -> None:
@@ -46,8 +49,10 @@ class Trash:
             delete_folder(target)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
+            sweep_folder(target.parent)
+            # before it is here, or an old run would for a moment be here for too long
+            os.utime(folder, follow_symlinks=False)
             folder.rename(target)
-            os.utime(target, follow_symlinks=False)
         except OSError as error:
             raise UserError(
                 f"cannot move {folder} to {target.parent}: {error.strerror}; delete it for good (`delete --for-good "
@@ -85,7 +90,8 @@ class Trash:
     def _remove_old(self) -> None:
         for old in self.listed():
             if time.time() - old.when > KEPT_DAYS * 24 * 3600:
-                delete_folder(self._folder(old.kind, old.id))
+                with suppress(UserError):  # another process removes it, or the next delete will
+                    delete_folder(self._folder(old.kind, old.id))
 
     def _folder(self, kind: str, name: str) -> Path:
         return self._home / "deleted" / kind / name

@@ -225,12 +225,12 @@ class Workspace:
         folder = self._find(kind, wanted)
         if self.is_bundled(folder):
             raise UserError(f"{kind[:-1]} {wanted} ships with the project and cannot be deleted")
-        if self.remote and kind != "sweeps":
-            self.remote.delete(kind, wanted)
         if for_good:
             delete_folder(folder)
         else:
             self._trash.put(folder)
+        if self.remote and kind != "sweeps":
+            self.remote.delete(kind, wanted)
 
 
 def _is_run(folder: Path) -> bool:

@@ -21,6 +21,9 @@ TABLE = Path(__file__).parent.parent / "assets" / "texts.csv"
 LANGUAGES = {"en": "English", "zh": "中文"}
 """Each language by its code, by the name that its speakers have for it."""
 _KEY = "language"
+_OUR_WORDS = ("dataset", "run", "sweep", "folder", "datasets", "runs", "sweeps", "users", "articles")
+_OUR_WORDS += ("train", "validation", "test", "failed", "cancelled", "interrupted", "running", "queued", "damaged")
+"""Single words that sentences of dssm_core fill in; every other word may be a name from the data."""
 _log = logging.getLogger(__name__)
 _SPOKEN: ContextVar[str | None] = ContextVar("spoken language", default=None)
 
@@ -55,8 +58,13 @@ def _told(sentence: str) -> str | None:
         return texts()[sentence]
     for pattern, chinese in _patterns():
         if match := pattern.fullmatch(sentence):
-            return chinese.format(*(_told(value) or value for value in match.groups()))
+            return chinese.format(*map(_filled_in, match.groups()))
     return None
+
+
+def _filled_in(value: str) -> str:
+    """What stands in a sentence: a phrase of ours in Chinese; a name, which is one word, as it is."""
+    return _told(value) or value if " " in value or value in _OUR_WORDS else value
 
 
 class lazy(str):

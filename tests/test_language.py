@@ -27,11 +27,9 @@ def rows() -> list[list[str]]:
 @pytest.fixture
 def in_chinese(monkeypatch):
     monkeypatch.setattr(language, "chosen", lambda: "zh")
-    monkeypatch.setattr(
-        language,
-        "texts",
-        lambda: {"run": "训练", "of {a} and {b}": "{b}、{a}", "no {}: {}": "{1}没有{0}", "gone": "已删除"},
-    )
+    table = {"run": "训练", "of {a} and {b}": "{b}、{a}", "no {}: {}": "{1}没有{0}"}
+    table |= {"gone": "已删除", "gone away": "已删除"}
+    monkeypatch.setattr(language, "texts", lambda: table)
     language._patterns.cache_clear()
     yield
     language._patterns.cache_clear()
@@ -124,7 +122,11 @@ def test_a_text_is_put_into_the_language_of_the_session(in_chinese):
 
 
 def test_a_sentence_of_the_core_is_known_by_what_stands_between_its_values(in_chinese):
-    assert language.told("no article: gone") == "已删除没有article"
+    assert language.told("no article: gone away") == "已删除没有article"
+
+
+def test_a_word_filled_in_may_be_a_name_and_stays(in_chinese):
+    assert language.told("no article: gone") == "gone没有article"
 
 
 def test_a_text_without_its_chinese_stays_english_and_is_logged(in_chinese, caplog):

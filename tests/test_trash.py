@@ -127,3 +127,17 @@ def test_a_disk_that_has_no_room_for_a_move_is_told_with_the_way_out(workspace):
         delete(workspace, "r1")
     delete(workspace, "r1", for_good=True)
     assert names(workspace) == ({"d1", "s1"}, set())
+
+
+def test_an_old_run_is_never_among_what_is_too_old_once_it_is_deleted(workspace, monkeypatch):
+    os.utime(workspace.run_folder("r1"), (time.time() - 30 * DAY,) * 2)
+    renamed, rename = [], os.rename
+
+    def noted(path, to):
+        renamed.append(path.stat().st_mtime)
+        return rename(path, to)
+
+    monkeypatch.setattr(type(workspace.home), "rename", noted)
+    delete(workspace, "r1")
+    assert time.time() - renamed[-1] < DAY
+    assert [one.id for one in workspace.deleted()] == ["r1"]
