@@ -151,7 +151,8 @@ def command(text: str, key: str) -> None:
     """
     with st.popover(t("Command line"), icon=":material/terminal:", key=f"command {key}"):
         st.caption(t("The same from a shell, in the folder of the lab and its Python environment:"))
-        st.code(text, language="bash", wrap_lines=True)
+        # not as bash: the colours of its words are too faint on the light theme
+        st.code(text, language=None, wrap_lines=True)
 
 
 def start_button(label: str, disabled: bool = False) -> bool:
