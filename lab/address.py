@@ -11,8 +11,6 @@ import streamlit as st
 from lab import words
 from lab.language import t
 
-_WRITTEN = "written to the address "
-
 
 def one(key: str, options: Sequence, default: object = None) -> Callable[[], None]:
     """Settle a single choice's session state before its widget is drawn; returns the widget's `on_change`.
@@ -58,15 +56,8 @@ def typed(key: str, name: str, read: Callable[[str], object], default: object = 
     return lambda: _write(key, name)
 
 
-def text(name: str) -> str | None:
-    """What the address says under a name; None where it says nothing, or only what `write_text` put there."""
-    said = st.query_params.get(name)
-    return None if said == st.session_state.get(_WRITTEN + name) else said
-
-
 def write_text(name: str, value: str) -> None:
     """Have the address say a text under a name, or nothing where it is empty."""
-    st.session_state[_WRITTEN + name] = value
     if value:
         st.query_params[name] = value
     else:

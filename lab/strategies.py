@@ -1,8 +1,8 @@
 """A strategy as the Sampling lab turns it: the knobs that matter for it, and the config that Train starts it with."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from dssm_core.config import (
     DRAWN_PER_CLICK,
@@ -50,9 +50,8 @@ def starting_knobs(strategy: str) -> dict[str, Any]:
 
 def read_knob(name: str, text: str) -> Any:
     """The value that a text stands for, of a key of the negatives; None for one that the key cannot have."""
-    field = NegativesConfig.model_fields[name]
     try:
-        return TypeAdapter(Annotated[field.annotation, *field.metadata]).validate_strings(text)
+        return getattr(NegativesConfig.model_validate_strings({name: text}), name)
     except ValidationError:
         return None
 

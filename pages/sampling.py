@@ -56,6 +56,9 @@ def main() -> None:
             t("What each strategy would take as negatives: no training needed. Turn its knobs, then train with it.")
         )
         log, chosen = choose(workspace, {manifest["id"]: manifest for manifest in manifests})
+        # only then: later the browser's address is a step behind what is turned
+        if frame.arrived():
+            take_address(chosen)
         findings = st.container()
         settled = show_strategies(log, chosen)
         with findings:
@@ -89,6 +92,17 @@ def choose(workspace: Workspace, manifests: dict[str, dict]) -> tuple[Log, list[
         persist_state="session",
     )
     return log, chosen
+
+
+def take_address(chosen: list[str]) -> None:
+    """Turn the knobs to what the address says, and draw as it says."""
+    for strategy in chosen:
+        for name in starting_knobs(strategy):
+            said = read_knob(strategy, name, st.query_params.get(f"{strategy}.{name}", ""))
+            if said not in (None, ""):
+                st.session_state[f"lab {strategy} negatives.{name}"] = said
+    if re.fullmatch("[0-9]{1,9}", draw := st.query_params.get("draw", "")):
+        st.session_state["draw"] = int(draw)
 
 
 def read_log(workspace: Workspace, dataset: Dataset) -> Log:
@@ -204,7 +218,8 @@ def turn_knobs(log: Log, strategy: str) -> dict:
     """The knobs that matter for a strategy, as inputs; their values by the key's name within the negatives."""
     prefix = f"lab {strategy} "
     starting = starting_knobs(strategy)
-    settle_knobs(strategy, prefix, starting)
+    for name, value in starting.items():
+        st.session_state.setdefault(f"{prefix}negatives.{name}", value)
     settings = {}
     blends = strategies.blends(strategy)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -228,15 +243,6 @@ def starting_knobs(strategy: str) -> dict:
         name: knobs.NONE if name == "blend" and value is None else value
         for name, value in strategies.starting_knobs(strategy).items()
     }
-
-
-def settle_knobs(strategy: str, prefix: str, starting: dict) -> None:
-    """Turn the knobs as the address says, else as they were, else as they are at the start."""
-    for name, value in starting.items():
-        key, said = f"{prefix}negatives.{name}", address.text(f"{strategy}.{name}")
-        st.session_state.setdefault(key, value)
-        if said is not None and (asked := read_knob(strategy, name, said)) is not None:
-            st.session_state[key] = asked
 
 
 def read_knob(strategy: str, name: str, text: str) -> object:
@@ -316,7 +322,8 @@ def show_draws(log: Log, settled: dict[str, Config]) -> None:
         st.info(t("This user has no train click, so there is nothing to draw negatives for. Choose another user."))
         return
     place, click = choose_click(log, user, rows)
-    seed = settle_draw()
+    seed = st.session_state.setdefault("draw", 0)
+    address.write_text("draw", str(seed or ""))
     drawn = {
         name: drawing.for_click(log.workspace, log.dataset, config, user, place, seed)
         for name, config in settled.items()
@@ -374,16 +381,6 @@ def choose_any_user(log: Log) -> None:
 
 def draw_again() -> None:
     st.session_state["draw"] = st.session_state.get("draw", 0) + 1
-
-
-def settle_draw() -> int:
-    """Which of the draws is shown: the one that the address asks for, else the one of before; it seeds them."""
-    said = address.text("draw") or ""
-    if re.fullmatch("[0-9]{1,9}", said):
-        st.session_state["draw"] = int(said)
-    number = st.session_state.setdefault("draw", 0)
-    address.write_text("draw", str(number or ""))
-    return number
 
 
 def choose_click(log: Log, user: int, rows: np.ndarray) -> tuple[int, tuple[int, int, int]]:

@@ -17,6 +17,7 @@ PAGES: dict[str, dict] = {
     "pages/data.py": {},
     "pages/index.py": {},
     "pages/map.py": {},
+    "pages/sampling.py": {"strategies": ["uniform", "funrec_mix", "mined", "same_attribute"], "uniform.blend": "ralm"},
     "pages/train.py": {},
     "pages/users.py": {"run": TRAINED, "beside": "popular-first", "article": "1"},
     "pages/compare.py": {},
@@ -28,6 +29,10 @@ VIEWS += [
     ("pages/compare.py", {"view": view, "apart": "True"}) for view in ("Curves", "Segments", "Popularity", "Negatives")
 ]
 VIEWS += [("pages/compare.py", {"compared": "popular-first"})]
+VIEWS += [
+    ("pages/data.py", {"source": source, "set_aside": "true"}) for source in ("Upload files", "Files on this machine")
+]
+VIEWS += [("pages/sampling.py", {"strategies": some}) for some in (["in_batch", "mixed"], ["exposed", "suppressed"])]
 """More of them, each with its page."""
 
 
@@ -75,7 +80,19 @@ def shown(at) -> list[str]:
     return found
 
 
-_HIDDEN = ("id", "form_id", "element_id", "url", "page_script_hash", "icon", "data", "config", "page", "mime")
+_HIDDEN = (
+    "id",
+    "query_param_key",
+    "form_id",
+    "element_id",
+    "url",
+    "page_script_hash",
+    "icon",
+    "data",
+    "config",
+    "page",
+    "mime",
+)
 
 
 def texts_of(kind: str, proto: dict) -> list[str]:

@@ -1,4 +1,5 @@
 import json
+import logging
 import re
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from dssm_core.ingest import ingest
 from dssm_core.workspace import Workspace, load_dataset
 from lab.saved_mappings import mapping_path
+from tests.pages.test_chinese import english, missing
 
 BROKEN = [
     ("empty.csv", b"", "is empty"),
@@ -330,3 +332,16 @@ def test_a_column_that_the_click_rule_looks_at_is_not_said_to_be_left_out(open_p
     at = _with_source(open_page("pages/data.py", tmp_path), "Files on this machine")
     at.selectbox(key="path exposures").set_value("log.csv").run()
     assert "Not kept: mood." in _said_any(at.caption)
+
+
+def test_a_form_and_its_mistakes_in_chinese_have_no_english_phrase(open_page, tmp_path, logs, caplog):
+    caplog.set_level(logging.WARNING, "lab.language")
+    (logs / "log.csv").write_text("reader;x;clicked;shoe\nu;a;0;1\nv;a;0;2\n")
+    (logs / "people.csv").write_text("Member ID,Sex,shoe\nu1,f,40\n")
+    query = {"source": "Files on this machine", "path exposures": "log.csv", "path users": "people.csv"}
+    at = open_page("pages/data.py", tmp_path, language="zh", **query)
+    _press(at, "读取文件")
+    assert "article_id" in _said(at.error[0])
+    _column(at, "exposures article_id").set_value("x").run()
+    _press(at, "读取文件")
+    assert at.error and not at.exception and not missing(caplog) and not english(at)

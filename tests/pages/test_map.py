@@ -1,4 +1,5 @@
 import json
+import logging
 import shutil
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from lab.map_figures import Drawn
 from tests.pages.conftest import TRAINED
+from tests.pages.test_chinese import english, missing
 from tests.sealing import reseal
 
 ARTICLES = 60
@@ -98,3 +100,12 @@ def test_what_a_lasso_catches_are_the_articles_of_its_points_once_each():
     some = Drawn(None, [np.array([4, 5]), np.array([9, -1, 4])])
     points = [{"curve_number": curve, "point_index": place} for curve, place in ((0, 1), (1, 0), (1, 1), (1, 2))]
     assert some.selected(points).tolist() == [4, 5, 9]
+
+
+@pytest.mark.parametrize("projection", ["pca", "tsne"])
+def test_the_map_in_chinese_has_no_english_phrase(open_page, home, projection, caplog):
+    caplog.set_level(logging.WARNING, "lab.language")
+    for colour in ("category", "age", "popularity"):
+        query = {"projection": projection, "colour": colour, "user": "1", "title": "的", "language": "zh"}
+        at = open_page("pages/map.py", home, run=TRAINED, **query)
+        assert not at.exception and not missing(caplog) and not english(at)
