@@ -135,4 +135,7 @@ def _check_clicks(plan: Plan, kept: ExposureCounts, set_aside: SetAside) -> None
         raise UserError(f"every row of {path} was set aside ({reasons}): check its columns and the format")
     if not kept.clicks:
         what = "the click rule holds of no row" if plan.rule else "no row is a click"
-        raise UserError(f"{path} has {kept.rows} exposures but {what}: nothing can be learned without clicks")
+        raise UserError(
+            f"{path} has {kept.rows} exposures but {what}: nothing can be learned without clicks; name the column of "
+            f"clicks, or a rule that some row meets"
+        )

@@ -11,6 +11,8 @@ from lab.figures import finished, short
 from lab.language import t
 
 _SHOWN_CATEGORIES = 9
+_SCALE = [[0, palette.GREY], [0.5, palette.BLUE], [1, palette.ORANGE]]
+"""From low to high; all of it stands out on a light and on a dark ground."""
 _MOST_TITLES = 20_000
 """Up to so many points have their titles to hover over: more make the page too heavy to send."""
 _MARKS = {
@@ -58,11 +60,11 @@ def articles(points: pd.DataFrame, colour: str, total: int, kept: float | None) 
         if colour == "popularity":
             ticks = [0, 1, 10, 100, 1000, 10_000]
             scale |= {"tickvals": np.log10(np.array(ticks) + 1), "ticktext": [f"{tick:,}" for tick in ticks]}
-        _add(figure, points, t("articles"), {"color": values, "colorscale": "Viridis", "colorbar": scale}, len(points))
+        _add(figure, points, t("articles"), {"color": values, "colorscale": _SCALE, "colorbar": scale}, len(points))
         rows.append(points["row"].to_numpy())
     figure.update_xaxes(title=t("first direction"), showticklabels=False)
     figure.update_yaxes(title=t("second direction"), showticklabels=False, scaleanchor="x")
-    figure = finished(figure, says_map(len(points), total, kept), legend=True, height=720, grid="")
+    figure = finished(figure, says_map(len(points), total, kept), legend=True, height=640, grid="")
     figure.update_layout(dragmode="pan", legend={"itemsizing": "constant"})
     return Drawn(figure, rows)
 

@@ -209,7 +209,7 @@ def show_popularity(dataset: Dataset) -> None:
 
 def show_delete(workspace: Workspace, manifest: dict) -> None:
     if manifest["bundled"]:
-        st.caption(t("This dataset ships with the lab and stays."))
+        st.caption(t("This dataset ships with the lab and stays."), width="content")
         return
     name = manifest["name"] or manifest["id"]
     effect = t("{dataset} goes; runs made from it stay, but no longer show their users' history.", dataset=name)
