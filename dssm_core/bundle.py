@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dssm_core import commands
 from dssm_core.config import flatten
-from dssm_core.errors import Damaged, UserError
+from dssm_core.errors import UserError
 from dssm_core.manifest import read_manifest
 from dssm_core.runs import ACTIVE, Run
 from dssm_core.stored_files import written
@@ -18,10 +18,11 @@ _WHEN = (1980, 1, 1, 0, 0, 0)
 """The time of every file in the zip, so that the same run gives the same bytes."""
 
 _COUNTS = ("exposures", "clicks", "users", "articles")
+_MISSING = "the dataset was deleted or damaged before this bundle was made"
 
 
 def bundle_run(workspace: Workspace, run: Run) -> bytes:
-    """The bytes of the zip; equal for the same run, whenever and wherever it is asked for.
+    """The bytes of the zip; equal for the same run beside the same dataset, where the run noted its versions.
 
     config.json is what `train --config` takes. A UserError for a run at work, or one whose config cannot be read.
     """
@@ -57,8 +58,9 @@ def _fingerprint(workspace: Workspace, dataset_id: str) -> dict:
     """What tells whether another dataset is the same: its counts and the sha256 of its files."""
     try:
         manifest = read_manifest(workspace.dataset_folder(dataset_id))
-    except (Damaged, UserError) as error:
-        return {"id": dataset_id, "missing": str(error)}
+    except UserError:
+        # without the error's words, which name folders of this machine
+        return {"id": dataset_id, "missing": _MISSING}
     files = {name: entry["sha256"] for name, entry in manifest["files"].items()}
     counts = {name: manifest.get(name) for name in _COUNTS}
     return {"id": dataset_id, "name": manifest["name"], "format": manifest["format"], **counts, "files": files}
@@ -77,7 +79,7 @@ def _readme(run: Run, state: str, reason: str) -> str:
     again = commands.line(None, "train", dataset=run.dataset, config="config.json", name=run.name)
     asked = commands.train(None, run.dataset, run.preset, run.config, run.name)
     return f"""Run {run.id}: {run.name or run.preset or run.model}
-It {state}{f": {reason}" if reason else ""}. Seed {run.config.seed}.
+State: {state}{f" ({reason})" if reason else ""}. Seed {run.config.seed}.
 
 To run it again, in a checkout of the recall lab of the version in versions.json and its Python environment, in the
 folder that this file is unpacked to:

@@ -27,6 +27,11 @@ def one(key: str, options: Sequence, default: object = None) -> Callable[[], Non
     return lambda: _write(key)
 
 
+def asked(key: str) -> str | None:
+    """The text that the address has for a single choice, else the session remembers; None for neither."""
+    return st.query_params.get(key, st.session_state.get(key))
+
+
 def many(key: str, options: Sequence, default: Sequence) -> Callable[[], None]:
     """The same for a choice of several; an empty choice made by hand stays empty, one of unknown options does not."""
     by_text = {str(option): option for option in options}

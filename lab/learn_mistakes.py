@@ -80,17 +80,19 @@ def _two_ways(found: TwoWays, k: int) -> None:
         told = t("Not told apart by recall@{k}: {value:+.1f} points ({low:+.1f} to {high:+.1f}).", k=k, **points)
         st.markdown(f"**{told}**")
     else:
-        told = t(
-            "It costs {lost:.1f} points of recall@{k} ({least:.1f} to {most:.1f}).",
-            k=k,
-            lost=-points["value"],
-            least=-points["high"],
-            most=-points["low"],
-        )
-        st.markdown(f"**{told}**")
+        st.markdown(f"**{_says_apart(points, k)}**")
     with st.container(horizontal=True):
         recall_metric(t("as published"), found.mistaken, explain("paired difference"))
         recall_metric(t("the right way"), found.right, explain("95 % interval"))
+
+
+def _says_apart(points: dict[str, float], k: int) -> str:
+    """What a mistake costs or gains, of its difference in points whose interval leaves out 0."""
+    least, most = sorted((abs(points["low"]), abs(points["high"])))
+    told = {"points": abs(points["value"]), "k": k, "least": least, "most": most}
+    if points["value"] > 0:
+        return t("It gains {points:.1f} points of recall@{k} ({least:.1f} to {most:.1f}).", **told)
+    return t("It costs {points:.1f} points of recall@{k} ({least:.1f} to {most:.1f}).", **told)
 
 
 @st.fragment

@@ -16,7 +16,7 @@ def tags_of(runs: list[Run]) -> dict[str, list[str]]:
 
 
 def choose(runs: list[Run], tags: dict[str, list[str]]) -> list[Run]:
-    """The runs that have all tags that are chosen; all of them where none is."""
+    """The runs that have all tags that are chosen, all of them where none is; and the one that the address asks for."""
     known = sorted({tag for some in tags.values() for tag in some})
     if not known:
         return runs
@@ -30,7 +30,8 @@ def choose(runs: list[Run], tags: dict[str, list[str]]) -> list[Run]:
         persist_state="session",
         format_func=words.as_markdown,
     )
-    return [run for run in runs if set(wanted) <= set(tags[run.id])]
+    asked = address.asked("run")
+    return [run for run in runs if set(wanted) <= set(tags[run.id]) or run.id == asked]
 
 
 def show(workspace: Workspace, run: Run, known: list[str]) -> None:

@@ -24,17 +24,17 @@ KINDS = (
 def main() -> None:
     workspace = frame.start("Data")
     st.title(t("Data"))
-    bring(workspace)
-    show_damaged(workspace)
-    manifest = choose_dataset(workspace)
-    if manifest is None:
-        frame.empty(t("No dataset yet. Make a demo log above: it takes seconds."))
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        show_delete(workspace, manifest)
-        folder = workspace.home / "exports" / manifest["id"]
-        frame.command(commands.line(workspace, "export", manifest["id"], to=folder), f"export {manifest['id']}")
     with frame.plain_errors():
+        bring(workspace)
+        show_damaged(workspace)
+        manifest = choose_dataset(workspace)
+        if manifest is None:
+            frame.empty(t("No dataset yet. Make a demo log above: it takes seconds."))
+            return
+        with st.container(horizontal=True, vertical_alignment="center"):
+            show_delete(workspace, manifest)
+            folder = workspace.home / "exports" / manifest["id"]
+            frame.command(commands.line(workspace, "export", manifest["id"], to=folder), f"export {manifest['id']}")
         dataset = loading.dataset(workspace, manifest["id"])
         show_counts(dataset)
         ingest_report.show(workspace, dataset)
@@ -82,11 +82,7 @@ def show_damaged(workspace: Workspace) -> None:
     """What is wrong with each dataset that cannot be read, and a way to be rid of it."""
     for dataset_id, reason in workspace.damaged_datasets().items():
         st.error(words.as_markdown(told(reason)), icon=":material/broken_image:")
-        if not workspace.is_bundled(workspace.dataset_folder(dataset_id)) and st.button(
-            t("Delete the damaged dataset {dataset}", dataset=words.as_markdown(dataset_id)), icon=":material/delete:"
-        ):
-            workspace.delete_dataset(dataset_id)
-            st.rerun()
+        ask_to_delete(workspace, dataset_id, dataset_id)
 
 
 def choose_dataset(workspace: Workspace) -> dict | None:
@@ -211,9 +207,12 @@ def show_delete(workspace: Workspace, manifest: dict) -> None:
     if manifest["bundled"]:
         st.caption(t("This dataset ships with the lab and stays."), width="content")
         return
-    name = manifest["name"] or manifest["id"]
+    ask_to_delete(workspace, manifest["id"], manifest["name"] or manifest["id"], chosen="dataset")
+
+
+def ask_to_delete(workspace: Workspace, dataset_id: str, name: str, chosen: str | None = None) -> None:
     effect = t("{dataset} goes; runs made from it stay, but no longer show their users' history.", dataset=name)
-    undo.ask(workspace, manifest["id"], name, effect, chosen="dataset")
+    undo.ask(workspace, dataset_id, name, effect, chosen)
 
 
 main()

@@ -67,12 +67,12 @@ def test_a_bundle_tells_the_dataset_the_versions_and_what_came_out(trained):
 def test_a_failed_run_is_bundled_with_its_reason_and_without_metrics(trained, failed):
     files = unpacked(bundle_run(trained, failed))
     assert "metrics.json" not in files
-    assert "It failed: the log lacks what it needs. Seed 7." in files["README.txt"]
+    assert "State: failed (the log lacks what it needs). Seed 7." in files["README.txt"]
     assert json.loads(files["config.json"])["seed"] == 7
     assert "the run did not note its own" in json.loads(files["versions.json"])["of"]
 
 
-def test_a_dataset_that_is_gone_is_said(trained):
+def test_a_dataset_that_is_gone_is_said_without_a_folder_of_the_exporter(trained):
     folder = trained.new_run_folder("orphan")
     describe_run(folder, "nowhere", Config(), "", "")
     write_status(folder, "cancelled", "cancelled")
@@ -80,7 +80,8 @@ def test_a_dataset_that_is_gone_is_said(trained):
         told = json.loads(unpacked(bundle_run(trained, Run(folder)))["dataset.json"])
     finally:
         trained.delete_run("orphan", for_good=True)
-    assert told["id"] == "nowhere" and "unknown dataset 'nowhere'" in told["missing"]
+    assert told["id"] == "nowhere" and "deleted" in told["missing"]
+    assert str(trained.home) not in told["missing"]
 
 
 def test_a_run_at_work_is_refused(trained, failed):

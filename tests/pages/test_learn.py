@@ -2,6 +2,8 @@ import json
 
 import pytest
 
+from lab import learn_mistakes
+
 
 @pytest.fixture
 def learn(open_page, tmp_path):
@@ -55,3 +57,14 @@ def test_more_users_tell_a_difference_more_surely(learn):
 
 def test_the_glossary_is_listed(learn):
     assert any(text.value.startswith("**warm share** ·") for text in learn.markdown)
+
+
+@pytest.mark.parametrize(
+    ("points", "says"),
+    [
+        ({"value": 2.0, "low": 1.0, "high": 3.0}, "It gains 2.0 points of recall@50 (1.0 to 3.0)."),
+        ({"value": -2.0, "low": -3.0, "high": -1.0}, "It costs 2.0 points of recall@50 (1.0 to 3.0)."),
+    ],
+)
+def test_a_mistake_gains_or_costs_points(points, says):
+    assert learn_mistakes._says_apart(points, 50) == says

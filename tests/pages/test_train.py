@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from dssm_core.config import KEYS
+from dssm_core.notes import write_notes
 from dssm_core.presets import PRESETS
 from dssm_core.runs import Run, describe_run, write_status
 from dssm_core.stored_files import read_json, write_json
@@ -180,6 +181,22 @@ def test_a_finished_run_shows_its_curves_and_can_be_deleted(open_page, own_works
     at.button(key=f"delete {TRAINED}").click().run()
     assert not at.exception
     assert TRAINED not in {folder.name for folder in Workspace(own_workspace, bundled=None).run_folders()}
+
+
+def test_a_filter_by_tags_does_not_hide_the_run_that_the_address_asks_for(open_page, own_workspace):
+    write_notes(Run(own_workspace / "runs" / "popular-first"), "", ["simple"])
+    at = open_page("pages/train.py", own_workspace, run=TRAINED, tag="simple")
+    assert not at.exception
+    assert at.selectbox(key="run").value == TRAINED
+    assert [option.split(" · ")[0] for option in at.selectbox(key="run").options] == ["my *run*", "popular"]
+
+
+def test_a_run_that_is_started_is_opened_whatever_tags_are_filtered_by(open_page, own_workspace, started):
+    write_notes(Run(own_workspace / "runs" / "popular-first"), "", ["simple"])
+    at = open_page("pages/train.py", own_workspace, tag="simple")
+    _start(at)
+    (run,) = (folder.name for folder in (own_workspace / "runs").iterdir() if (folder / "log.txt").exists())
+    assert started and at.selectbox(key="run").value == run
 
 
 def test_a_run_with_a_gate_shows_its_field_weights_and_a_learned_temperature(open_page, own_workspace):

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from dssm_core.config import Config
+from dssm_core.errors import UserError
 from dssm_core.runs import describe_run
 from dssm_core.workspace import Workspace
 from tests.pages.conftest import TRAINED
@@ -42,6 +43,25 @@ def test_a_deleted_dataset_is_offered_back_by_name(open_page, own_workspace):
     assert offered(at) == ["Deleted tiny demo."]
     at.button(key="undo delete").click().run()
     assert [manifest["id"] for manifest in Workspace(own_workspace, bundled=None).datasets()] == [dataset]
+
+
+def test_a_damaged_dataset_is_offered_back_too(open_page, own_workspace):
+    (dataset,) = (manifest["id"] for manifest in Workspace(own_workspace, bundled=None).datasets())
+    (own_workspace / "datasets" / dataset / "manifest.json").unlink()
+    at = open_page("pages/data.py", own_workspace)
+    at.button(key=f"delete {dataset}").click().run()
+    assert offered(at) == [f"Deleted {dataset}."] and not at.exception
+    at.button(key="undo delete").click().run()
+    assert set(Workspace(own_workspace, bundled=None).damaged_datasets()) == {dataset}
+
+
+def test_a_dataset_that_cannot_be_looked_for_is_told_on_data(open_page, own_workspace, monkeypatch):
+    def refuse(workspace):
+        raise UserError("the disk is gone")
+
+    monkeypatch.setattr(Workspace, "damaged_datasets", refuse)
+    at = open_page("pages/data.py", own_workspace)
+    assert not at.exception and "the disk is gone" in at.error[0].value
 
 
 def test_the_offer_can_be_dismissed(open_page, own_workspace):
