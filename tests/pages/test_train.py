@@ -191,7 +191,8 @@ def test_a_filter_by_tags_does_not_hide_the_run_that_the_address_asks_for(open_p
     assert [option.split(" · ")[0] for option in at.selectbox(key="run").options] == ["my *run*", "popular"]
 
 
-def test_a_run_that_is_started_is_opened_whatever_tags_are_filtered_by(open_page, own_workspace, started):
+def test_a_run_that_is_started_is_opened_whatever_tags_are_filtered_by(open_page, own_workspace, started, monkeypatch):
+    monkeypatch.setattr("dssm_core.readiness.check", lambda workspace, dataset, config: None)
     write_notes(Run(own_workspace / "runs" / "popular-first"), "", ["simple"])
     at = open_page("pages/train.py", own_workspace, tag="simple")
     _start(at)
