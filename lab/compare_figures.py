@@ -89,6 +89,7 @@ def reasons(table: pd.DataFrame, column: str, k: int) -> go.Figure:
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
+            insidetextfont={"color": palette.ink(_REASON_COLOURS[reason])},
             customdata=rows["clicks"],
             hovertemplate="%{y}<br>"
             + t("{reason}: {share}, {count} clicks", reason=t(reason), share="%{x:.1%}", count="%{customdata:,.0f}")

@@ -552,12 +552,14 @@ def overlap_with(table: pd.DataFrame, run: str, presets: dict[str, str], k: int)
     """A bar a run: how much of its top K it shares with one `run`, most on top; `table` as for `overlap`, `presets` by
     the names that it has."""
     shares = table[run].drop(run).dropna().sort_values(kind="stable")
+    colours = [palette.look(presets[name]).colour for name in shares.index]
     figure = go.Figure(
         go.Bar(
             x=shares,
             y=shorts(shares.index, 22),
             orientation="h",
-            marker={"color": [palette.look(presets[name]).colour for name in shares.index], "line_width": 0},
+            marker={"color": colours, "line_width": 0},
+            insidetextfont={"color": [palette.ink(colour) for colour in colours]},
             text=[f"{share:.0%}" for share in shares],
             textposition="auto",
             textangle=0,

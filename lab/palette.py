@@ -79,6 +79,15 @@ def look(preset: str) -> Look:
     return LOOKS.get(preset, Look(BROWN, "star"))
 
 
+def ink(colour: str) -> str:
+    """The colour of text on a colour: black or white, whichever stands out more by WCAG 2's relative luminance."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in channels)
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    # where both have a contrast of √21
+    return "#000000" if luminance > 0.179 else "#FFFFFF"
+
+
 _FURTHER = (("square", "dash"), ("diamond", "dot"), ("triangle-up", "dashdot"), ("cross", "longdash"))
 """Symbols and dashes of runs whose own look is taken."""
 

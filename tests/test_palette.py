@@ -70,6 +70,11 @@ def _lab(light: np.ndarray) -> np.ndarray:
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
+@pytest.mark.parametrize("hue", [*palette.HUES, palette.GREY])
+def test_text_on_a_colour_can_be_read(hue):
+    assert _contrast(palette.ink(hue), hue) >= 4.5
+
+
 def _contrast(one: str, other: str) -> float:
     """WCAG 2's contrast ratio of two colours."""
     low, high = sorted(float(_XYZ[1] @ _linear(colour)) for colour in (one, other))
