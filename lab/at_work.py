@@ -5,7 +5,7 @@ import streamlit as st
 from dssm_core.errors import UserError
 from dssm_core.processes import is_locked
 from dssm_core.runs import ACTIVE, Run, RunState, cancel_run, open_run
-from dssm_core.sweeps import Sweep, cancel_sweep, list_sweeps
+from dssm_core.sweeps import Sweep, cancel_sweep
 from dssm_core.workspace import Workspace
 from lab import loading, words
 from lab.language import t, told
@@ -27,13 +27,21 @@ _STAGES = {
 }
 
 
-def find(workspace: Workspace) -> tuple[list[Sweep], list[Run]]:
-    """The sweeps and runs that a process is at work on: oldest first, the runs that wait behind the others."""
+Sweeps = list[tuple[Sweep, RunState]]
+Runs = list[tuple[Run, RunState]]
+
+
+def find(workspace: Workspace) -> tuple[Sweeps, Runs]:
+    """The sweeps and runs that a process is at work on, with their states: oldest first, runs that wait last."""
     # whoever is at work holds a lock: of the others no file is read
-    sweeps = [sweep for sweep in list_sweeps(workspace) if is_locked(sweep.folder) and sweep.state().state in ACTIVE]
+    sweeps = [Sweep(workspace, folder) for folder in workspace.sweep_folders()[::-1] if is_locked(folder)]
     runs = [Run(folder) for folder in workspace.unfinished_run_folders()[::-1] if is_locked(folder)]
-    states = {run: run.state().state for run in runs}
-    return sweeps, sorted((run for run in runs if states[run] in ACTIVE), key=lambda run: states[run] == "queued")
+    return _active(sweeps), sorted(_active(runs), key=lambda found: found[1].state == "queued")
+
+
+def _active(ones: list) -> list[tuple]:
+    states = [(one, one.state()) for one in ones]
+    return [(one, state) for one, state in states if state.state in ACTIVE]
 
 
 def says(state: RunState) -> str:
@@ -76,17 +84,15 @@ def show(workspace: Workspace, page: str) -> None:
         _show_end(workspace)
 
 
-def _show_work(sweeps: list[Sweep], runs: list[Run], linked: bool) -> None:
+def _show_work(sweeps: Sweeps, runs: Runs, linked: bool) -> None:
     with st.container(border=True, gap="xsmall"):
-        for sweep in sweeps:
-            state = sweep.state()
+        for sweep, state in sweeps:
             _show_one(
                 sweep.id, sweep.name, state, says_sweep(state), lambda sweep=sweep: cancel_sweep(sweep, wait=False)
             )
-        waiting = [run for run in runs if run.state().state == "queued"]
-        for run in runs:
-            if run not in waiting or runs == waiting[:1]:
-                state = run.state()
+        waiting = [run for run, state in runs if state.state == "queued"]
+        for run, state in runs:
+            if run not in waiting or len(runs) == 1:
                 doing = t("waiting its turn") if state.state == "queued" else says(state)
                 _show_one(run.id, words.run_name(run), state, doing, lambda run=run: cancel_run(run, wait=False))
         if waiting:
@@ -109,9 +115,11 @@ def _show_one(id: str, name: str, state: RunState, doing: str, cancel) -> None:
     st.progress(min(1.0, state.progress or 0.0), t("stopping") if state.state == "cancelling" else doing)
 
 
-def _note_ends(runs: list[Run]) -> None:
+def _note_ends(runs: Runs) -> None:
     """Remember which of the runs that were at work, as this session saw, are no more."""
-    now = [run.id for run in runs]
+    now = [run.id for run, _ in runs]
+    if st.session_state.get(_ENDED) in now:  # it was resumed
+        st.session_state[_ENDED] = None
     over = [id for id in st.session_state.get(_WATCHED, []) if id not in now]
     st.session_state[_WATCHED] = now
     if over:

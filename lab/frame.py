@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from dssm_core.errors import UserError
-from dssm_core.runs import Run
+from dssm_core.runs import Run, RunState
 from dssm_core.workspace import Workspace, new_id
 from lab import access, at_work, language, loading, tables, undo, words
 from lab.language import t, told
@@ -230,9 +230,9 @@ def _mark_hit(row: pd.Series) -> list[str]:
     return [_HIT_COLOUR if row["hit"] else ""] * len(row)
 
 
-def state_badge(run: Run) -> None:
+def state_badge(state: RunState) -> None:
     """A run's state as a coloured badge."""
-    text, colour, icon = words.STATES[run.state().state]
+    text, colour, icon = words.STATES[state.state]
     st.badge(t(text), icon=icon, color=colour)
 
 

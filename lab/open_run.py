@@ -19,7 +19,7 @@ def show(workspace: Workspace, run: Run, tags: list[str]) -> None:
     state = run.state()
     with st.container(horizontal=True, vertical_alignment="center"):
         if state.state not in ACTIVE:
-            frame.state_badge(run)
+            frame.state_badge(state)
         if state.state == "finished":
             _link_on(workspace, run)
         if state.state in RESUMABLE and not run.problem and not run.bundled:

@@ -175,9 +175,8 @@ def _plan(key: tuple, _workspace: Workspace, _dataset_id: str) -> tuple[int, int
     return len(planned), budget, max(row["bytes"] for row in planned)
 
 
-def show_progress(sweep: Sweep) -> None:
+def show_progress(sweep: Sweep, state: RunState) -> None:
     """A panel of a sweep at work: how far it is, how long it will take, and a way to stop it."""
-    state = sweep.state()
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
             _, colour, icon = words.STATES[state.state]

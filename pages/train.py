@@ -9,7 +9,7 @@ from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from dssm_core.presets import PRESETS
 from dssm_core.readiness import check, room
-from dssm_core.runs import ACTIVE, Run, cancel_run, start_run
+from dssm_core.runs import ACTIVE, Run, RunState, cancel_run, start_run
 from dssm_core.workspace import Workspace
 from lab import (
     address,
@@ -213,26 +213,29 @@ def show_active(workspace: Workspace) -> None:
 
     @st.fragment(run_every=_POLL)
     def watch() -> None:
-        if at_work.find(workspace) != before:
+        sweeps, runs = now = at_work.find(workspace)
+        if ids_of(now) != ids_of(before):
             st.rerun()
-        sweeps, runs = before
-        for sweep in sweeps:
-            sweeping.show_progress(sweep)
-        for place, run in enumerate(runs):
-            show_progress(run, place)
-        running = next((run for run in runs if run.state().state == "running"), None)
+        for sweep, state in sweeps:
+            sweeping.show_progress(sweep, state)
+        for place, (run, state) in enumerate(runs):
+            show_progress(run, state, place)
+        running = next((run for run, state in runs if state.state == "running"), None)
         if running and running.model == "two_tower":
             curves.show(running, at_work=True)
 
     watch()
 
 
-def show_progress(run: Run, before: int) -> None:
+def ids_of(found: tuple[at_work.Sweeps, at_work.Runs]) -> list[list[str]]:
+    return [[one.id for one, _ in ones] for ones in found]
+
+
+def show_progress(run: Run, state: RunState, before: int) -> None:
     """A panel of a run at work; `before`: how many are at work or wait before it."""
-    state = run.state()
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
-            frame.state_badge(run)
+            frame.state_badge(state)
             st.text(words.run_name(run))
             if st.button(t("Cancel"), key=f"cancel {run.id}", icon=":material/stop:"):
                 cancel_run(run, wait=False)

@@ -14,6 +14,8 @@ from tests.pages.test_compare import VIEWS as COMPARED
 ENGLISH = re.compile(r"(?<![\w`/.@-])[A-Za-z]?[a-z']+(?: [a-z']{2,}){2,}(?![\w`/@-])")
 """Three words in a row are a phrase; names such as in_batch or recall@50 are none."""
 PAGES: dict[str, dict] = {
+    "app.py": {},
+    "pages/learn.py": {},
     "pages/data.py": {},
     "pages/index.py": {},
     "pages/map.py": {},

@@ -16,7 +16,7 @@ from dssm_core.workspace import Workspace
 from lab import at_work
 from lab.knob_link import read
 from tests.pages.conftest import TRAINED
-from tests.pages.test_sweep import SWEEP
+from tests.pages.test_sweep import SWEEP, made
 
 
 @pytest.fixture
@@ -244,3 +244,24 @@ def test_seeds_out_of_bounds_are_refused_and_the_sweep_cannot_be_started(open_pa
     at.number_input(key="sweep seeds").set_value(2000).run()
     assert "bad value 2000 for seeds: it must be 1 to 1,000" in at.error[0].value.replace("\\", "")
     assert next(button for button in at.button if button.label == "Start the sweep").disabled
+
+
+def test_a_run_that_is_resumed_is_no_longer_told_as_ended(open_page, own_workspace):
+    run = working(own_workspace)
+    with held_lock(run.folder):
+        at = open_page("pages/data.py", own_workspace)
+    at.run()
+    assert "dismiss end" in [button.key for button in at.sidebar.button]
+    with held_lock(run.folder):
+        at.run()
+    assert not at.exception and "my busy" in sidebar_texts(at)
+    assert "dismiss end" not in [button.key for button in at.sidebar.button]
+
+
+def test_of_a_sweep_that_is_not_at_work_no_file_is_read(own_workspace, monkeypatch):
+    made(own_workspace)
+    run = working(own_workspace)
+    monkeypatch.setattr("dssm_core.sweeps.read_as", lambda *asked: pytest.fail(f"{asked} was read"))
+    with held_lock(run.folder):
+        sweeps, runs = at_work.find(Workspace(own_workspace, bundled=None))
+    assert not sweeps and [(one.id, state.state) for one, state in runs] == [("busy", "running")]
