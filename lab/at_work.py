@@ -7,7 +7,7 @@ from dssm_core.processes import is_locked
 from dssm_core.runs import ACTIVE, Run, RunState, cancel_run, open_run
 from dssm_core.sweeps import Sweep, cancel_sweep
 from dssm_core.workspace import Workspace
-from lab import loading, words
+from lab import loading, tables, words
 from lab.language import t, told
 
 _POLL = "2s"
@@ -147,8 +147,7 @@ def _says_end(run: Run) -> str:
     name, state = words.run_name(run), run.state().state
     if state != "finished":
         return t("{run}: {state}", run=name, state=t(words.STATES[state][0]))
-    lengths = run.config.eval.k
-    metric = f"recall@{50 if 50 in lengths else max(lengths)}"
+    metric = f"recall@{tables.headline_k(run)}"
     value = words.interval(loading.metrics(run)["metrics"].get(metric, {}))
     return t("{run} finished: {metric} {value}", run=name, metric=metric, value=value)
 

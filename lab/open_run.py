@@ -11,8 +11,6 @@ from dssm_core.workspace import Workspace
 from lab import address, curves, figures, frame, knobs, loading, run_notes, tables, undo, words
 from lab.language import t, told
 
-_HEADLINE = "recall@50"
-
 
 def show(workspace: Workspace, run: Run, tags: list[str]) -> None:
     """All of a run. `tags`: those that any run has."""
@@ -160,7 +158,7 @@ def _says_temperature(config: Config, value: float) -> str:
 
 def _show_rival(workspace: Workspace, run: Run) -> None:
     """What the best baseline reaches on the same test: no number stands alone."""
-    metric = _HEADLINE if 50 in run.config.eval.k else f"recall@{max(run.config.eval.k)}"
+    metric = f"recall@{tables.headline_k(run)}"
     beside = loading.comparable(loading.finished_runs(workspace), run)
     metrics = {one.id: loading.metrics(one)["metrics"] for one in beside}
     table = tables.metric_rows(words.run_names(beside), {one.id: one.preset for one in beside}, metrics, metric)

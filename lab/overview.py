@@ -16,7 +16,6 @@ from lab import address, comparing, figures, frame, loading, overview_figures, t
 from lab.glossary import explain
 from lab.language import t
 
-_WANTED_K = 50
 _STORY_CLICKS = 3
 """Held-out clicks of the user whose story is told, at most: they are seen without scrolling."""
 
@@ -28,7 +27,7 @@ def main() -> None:
         show_welcome(found=bool(groups))
         if groups:
             runs = choose_dataset(workspace, groups)
-            k = shown_k(runs[0])
+            k = tables.headline_k(runs[0])
             show_finding(workspace, runs, k)
             show_story(workspace, loading.best_trained(runs, f"recall@{k}"), k)
             show_measure(runs, k)
@@ -80,11 +79,6 @@ def choose_dataset(workspace: Workspace, groups: dict[str, list[Run]]) -> list[R
         persist_state="session",
     )
     return groups[chosen]
-
-
-def shown_k(run: Run) -> int:
-    ks = run.config.eval.k
-    return _WANTED_K if _WANTED_K in ks else max(ks)
 
 
 def show_finding(workspace: Workspace, runs: list[Run], k: int) -> None:

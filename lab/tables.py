@@ -5,6 +5,7 @@ import pandas as pd
 
 from dssm_core.dataset import NO_TIME, UNKNOWN, Dataset
 from dssm_core.inspection import Shares, TrainFacts
+from dssm_core.runs import Run
 from dssm_core.split import Split
 from lab import palette, words
 from lab.language import t
@@ -12,6 +13,13 @@ from lab.language import t
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 _HOUR_MS = 3_600_000
 _HOURS_READ_AS_DAYS = 96
+_HEADLINE_K = 50
+
+
+def headline_k(run: Run) -> int:
+    """The length of the list whose recall is a run's headline: 50, else the longest that it was measured at."""
+    lengths = run.config.eval.k
+    return _HEADLINE_K if _HEADLINE_K in lengths else max(lengths)
 
 
 def metric_rows(names: dict[str, str], presets: dict[str, str], metrics: dict[str, dict], metric: str) -> pd.DataFrame:
