@@ -12,7 +12,7 @@ import streamlit as st
 from dssm_core.errors import UserError
 from dssm_core.runs import Run, RunState
 from dssm_core.workspace import Workspace, new_id
-from lab import access, at_work, language, loading, tables, undo, words
+from lab import access, at_work, language, loading, look, tables, undo, words
 from lab.language import t, told
 
 _ASSETS = Path(__file__).parent.parent / "assets"
@@ -88,7 +88,7 @@ def start(title: str) -> Workspace:
     language.settle()
     _note_arrival(title)
     st.set_page_config(f"{t(title)} · recall lab", str(_ASSETS / "favicon.svg"), layout="wide")
-    st.html(_ASSETS / "look.css")
+    look.dress()
     st.logo(str(_ASSETS / "logo.svg"), size="large", icon_image=str(_ASSETS / "favicon.svg"))
     access.let_in()
     with plain_errors():

@@ -109,8 +109,9 @@ def test_a_log_of_ones_own_is_uploaded_and_its_run_outlives_a_killed_server(chro
         with serving.served(*server, port=port) as address:
             _upload(page, address, log)
             _train_leave_cancel_resume(page, address)
-        page.get_by_test_id("stApp").and_(page.locator(':not([data-test-connection-state="CONNECTED"])')).wait_for()
+        assert "The lab does not answer" in _told_of_the_server(page)
         with serving.served(*server, port=port):
+            page.get_by_role("dialog").wait_for(state="detached", timeout=60_000)
             settle(page)
             _in_sidebar(page).get_by_text("Watch on Train").wait_for(timeout=60_000)
             _in_sidebar(page).get_by_role("button", name="Cancel").click()
@@ -160,6 +161,13 @@ def _train_leave_cancel_resume(page, address: str) -> None:
     settle(page)
     page.get_by_role("button", name="Resume").click()
     _in_sidebar(page).get_by_text("Watch on Train").wait_for(timeout=30_000)
+
+
+def _told_of_the_server(page) -> str:
+    """What the browser itself puts into Streamlit's dialog."""
+    dialog = page.get_by_role("dialog")
+    dialog.wait_for(timeout=30_000)
+    return dialog.evaluate("dialog => getComputedStyle(dialog.querySelector('h2'), '::after').content")
 
 
 def _in_sidebar(page):
