@@ -113,7 +113,7 @@ def test_a_log_of_ones_own_is_uploaded_and_its_run_outlives_a_killed_server(chro
         with serving.served(*server, port=port):
             page.get_by_role("dialog").wait_for(state="detached", timeout=60_000)
             settle(page)
-            _in_sidebar(page).get_by_text("Watch on Train").wait_for(timeout=60_000)
+            _in_sidebar(page).get_by_role("button", name="Cancel").wait_for(timeout=60_000)
             _in_sidebar(page).get_by_role("button", name="Cancel").click()
             _in_sidebar(page).get_by_text(re.compile("cancelled$")).wait_for(timeout=60_000)
 
@@ -151,7 +151,7 @@ def _train_leave_cancel_resume(page, address: str) -> None:
     page.wait_for_url(re.compile("train.epochs"))
     settle(page)
     page.get_by_role("button", name="Start").click()
-    _in_sidebar(page).get_by_text("Watch on Train").wait_for(timeout=30_000)
+    _in_sidebar(page).get_by_role("button", name="Cancel").wait_for(timeout=30_000)
     visit(page, f"{address}/learn")
     _in_sidebar(page).get_by_text(re.compile("train")).first.wait_for(timeout=60_000)
     _in_sidebar(page).get_by_role("link", name="Watch on Train").click()
@@ -160,7 +160,7 @@ def _train_leave_cancel_resume(page, address: str) -> None:
     page.get_by_role("button", name="Resume").wait_for(timeout=60_000)
     settle(page)
     page.get_by_role("button", name="Resume").click()
-    _in_sidebar(page).get_by_text("Watch on Train").wait_for(timeout=30_000)
+    _in_sidebar(page).get_by_role("button", name="Cancel").wait_for(timeout=30_000)
 
 
 def _told_of_the_server(page) -> str:
