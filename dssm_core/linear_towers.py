@@ -3,18 +3,17 @@
 The lab's own training is in `step.py`; these towers teach one thing alone, what the number of negatives does.
 """
 
-import threading
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from threadpoolctl import threadpool_limits
+
+from dssm_core.one_thread import one_thread
 
 _DIM = 16
 _STEPS = 40
 _LEARNING_RATE = 0.08
-_ONE_AT_A_TIME = threading.Lock()
 _TEMPERATURE = 0.1
 _DECAY = (0.9, 0.999)
 """Of the running mean and of the running square of the gradient, as in Adam (Kingma & Ba, ICLR 2015)."""
@@ -53,9 +52,7 @@ def train(
     Negatives that a user clicked are not masked as the lab's own losses do: of a pool of hundreds few are drawn.
     """
     towers = [_Tower.new(features, rng) for features in (user_features, article_features)]
-    # Products this small wait longer for each other's threads than they take. The limit is the whole process's, and of
-    # two that overlap the later would restore what the earlier had set.
-    with _ONE_AT_A_TIME, threadpool_limits(1):
+    with one_thread():
         for step in range(1, steps + 1):
             vectors = [tower.vectors() for tower in towers]
             slopes = gradients(*vectors, clicks, rng.choice(pool, k, replace=len(pool) < k))

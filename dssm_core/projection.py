@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dssm_core.one_thread import one_thread
+
 _SEED = 0
 _NEAREST = 10
 MOST_TSNE = 5000
@@ -51,7 +53,9 @@ def tsne(articles: np.ndarray) -> Projection:
     if len(articles) < 4:
         return pca(articles)
     perplexity = min(30.0, (len(articles) - 1) / 3)
-    laid = TSNE(2, perplexity=perplexity, metric="cosine", init="random", random_state=_SEED).fit_transform(articles)
+    fitted = TSNE(2, perplexity=perplexity, metric="cosine", init="random", random_state=_SEED)
+    with one_thread():
+        laid = fitted.fit_transform(articles)
 
     def place(vectors: np.ndarray) -> np.ndarray:
         near = np.argsort(-(vectors @ articles.T), axis=1)[:, :_NEAREST]

@@ -19,6 +19,8 @@ _TITLE_WIDTH = 46
 """Letters a title line: what fits a phone's screen and half a laptop's."""
 _WIDE = r"[\u2e80-\uffef]"
 """A Chinese character or mark."""
+_CLOSING = "[，。、；：！？）》」』”％]"
+"""Chinese marks that no line begins with."""
 _TITLE_LINE = 20
 _COUNTED = {"exposures": "{count} exposures", "clicks": "{count} clicks"}
 _PARTS = {"left out": palette.GREY, "train": palette.BLUE, "validation": palette.CYAN, "test": palette.ORANGE}
@@ -649,7 +651,7 @@ def finished(figure: go.Figure, title: str, legend: bool = False, height: int = 
 def _wrapped(title: str) -> list[str]:
     """The lines of a title. A Chinese character is as wide as two letters, and a line may end behind it."""
     lines, room = [""], _TITLE_WIDTH
-    for piece in re.findall(rf"{_WIDE}|\s*[^\s\u2e80-\uffef]+\s*|\s+", title):
+    for piece in re.findall(rf"(?:{_WIDE}|\s*[^\s\u2e80-\uffef]+\s*|\s+){_CLOSING}*", title):
         width = sum(1 + bool(re.match(_WIDE, letter)) for letter in piece.rstrip())
         if width > room and lines[-1]:
             lines.append("")

@@ -439,7 +439,7 @@ def drawn_columns() -> dict[str, object]:
         "clicks": column.NumberColumn(t("clicks"), width=60, format="localized", help=counted),
         tables.TO_USER: column.TextColumn(
             t(tables.TO_USER),
-            width=85,
+            width=95,
             alignment="center",
             help=t("✓: this user was shown it in train and did not click"),
         ),

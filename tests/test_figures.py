@@ -3,6 +3,7 @@ import itertools
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 
 from dssm_core.inspection import NEVER
@@ -230,3 +231,10 @@ def test_names_that_look_like_numbers_or_dates_stay_names():
 
 def test_names_that_are_alike_where_they_are_cut_stay_apart():
     assert figures.shorts(["a" * 30, "a" * 31, "b"], 5) == ["aaaa…", "aaaa… (2)", "b"]
+
+
+def test_no_line_of_a_title_begins_with_a_chinese_mark():
+    title = "曝光最多的十分之一占 funrec_mix 所抽样本的 44%、uniform 的 10%；它占曝光的 33%，其余的在别处"
+    lines = figures.finished(go.Figure(), title).layout.title.text.split("<br>")
+    assert len(lines) > 1 and "".join(lines).replace(" ", "") == title.replace(" ", "")
+    assert not [line for line in lines if line[0] in "，。、；：！？）"]
