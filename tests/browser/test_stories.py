@@ -52,7 +52,7 @@ def test_what_compare_shows_is_seen_by_whoever_gets_its_address(chromium, demo):
 def _seen(page) -> list[str]:
     """The titles of the charts and what is chosen, once all is drawn."""
     settle(page)
-    page.locator(".js-plotly-plot .gtitle").nth(1).wait_for(timeout=30_000)
+    page.locator(".js-plotly-plot .gtitle").nth(1).wait_for(timeout=60_000)
     return (
         page.locator(".js-plotly-plot .gtitle").all_text_contents()
         + page.get_by_role("radio", checked=True).all_text_contents()
@@ -113,8 +113,7 @@ def test_a_log_of_ones_own_is_uploaded_and_its_run_outlives_a_killed_server(chro
         with serving.served(*server, port=port):
             page.get_by_role("dialog").wait_for(state="detached", timeout=60_000)
             settle(page)
-            _in_sidebar(page).get_by_role("button", name="Cancel").wait_for(timeout=60_000)
-            _in_sidebar(page).get_by_role("button", name="Cancel").click()
+            _in_sidebar(page).get_by_role("button", name="Cancel").click(timeout=60_000)
             _in_sidebar(page).get_by_text(re.compile("cancelled$")).wait_for(timeout=60_000)
 
 
@@ -127,15 +126,16 @@ def _upload(page, address: str, log: Path) -> None:
     settle(page)
     exposures = page.get_by_test_id("stFileUploader").first.locator("input")
     exposures.set_input_files(log / "faulty.txt")
-    page.get_by_text("faulty.txt").first.wait_for()
+    page.get_by_role("button", name="Remove faulty.txt").wait_for()
     settle(page)
     page.get_by_role("button", name="Read the files").click()
-    page.get_by_text(re.compile("faulty.txt has 1 tab-separated columns")).wait_for(timeout=30_000)
+    page.get_by_text(re.compile("faulty.txt has 1 tab-separated columns")).wait_for(timeout=60_000)
     settle(page)
     page.get_by_role("button", name="Remove faulty.txt").click()
+    page.get_by_role("button", name="Remove faulty.txt").wait_for(state="detached")
     settle(page)
     exposures.set_input_files(log / "train_data.txt")
-    page.get_by_text("train_data.txt").first.wait_for()
+    page.get_by_role("button", name="Remove train_data.txt").wait_for()
     settle(page)
     page.get_by_role("button", name="Read the files").click()
     page.get_by_text(re.compile(r"^Accepted [\d,]+ of [\d,]+ rows")).wait_for(timeout=60_000)
@@ -151,7 +151,7 @@ def _train_leave_cancel_resume(page, address: str) -> None:
     page.wait_for_url(re.compile("train.epochs"))
     settle(page)
     page.get_by_role("button", name="Start").click()
-    _in_sidebar(page).get_by_role("button", name="Cancel").wait_for(timeout=30_000)
+    _in_sidebar(page).get_by_role("button", name="Cancel").wait_for(timeout=60_000)
     visit(page, f"{address}/learn")
     _in_sidebar(page).get_by_text(re.compile("train")).first.wait_for(timeout=60_000)
     _in_sidebar(page).get_by_role("link", name="Watch on Train").click()
@@ -160,13 +160,13 @@ def _train_leave_cancel_resume(page, address: str) -> None:
     page.get_by_role("button", name="Resume").wait_for(timeout=60_000)
     settle(page)
     page.get_by_role("button", name="Resume").click()
-    _in_sidebar(page).get_by_role("button", name="Cancel").wait_for(timeout=30_000)
+    _in_sidebar(page).get_by_role("button", name="Cancel").wait_for(timeout=60_000)
 
 
 def _told_of_the_server(page) -> str:
     """What the browser itself puts into Streamlit's dialog."""
     dialog = page.get_by_role("dialog")
-    dialog.wait_for(timeout=30_000)
+    dialog.wait_for(timeout=60_000)
     return dialog.evaluate("dialog => getComputedStyle(dialog.querySelector('h2'), '::after').content")
 
 
