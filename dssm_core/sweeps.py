@@ -124,7 +124,7 @@ class Sweep:
         planned = len(self.planned)
         states = [run.state() for run in self.runs()]
         over = sum(state.state not in ACTIVE for state in states)
-        stage = f"{sum(state.state == 'finished' for state in states)} of {planned} runs"
+        stage = f"{sum(state.state not in (*ACTIVE, *RESUMABLE) for state in states)} of {planned} runs"
         if status.state not in ACTIVE:
             return RunState(status.state, status.reason, stage, progress=over / planned)
         stopping = is_stopping(self.folder)

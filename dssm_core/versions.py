@@ -2,6 +2,7 @@
 
 import platform
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def versions() -> dict:
     found = {name: _version(name) for name in _PACKAGES}
     return {
         "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
+        "machine": f"{sys.platform} {platform.machine()}",
         "project": dssm_core.__version__,
         "commit": _commit(),
         "packages": {name: number for name, number in found.items() if number},

@@ -236,7 +236,15 @@ def test_a_name_that_is_not_utf8_is_kept_as_well_as_text_can(tmp_path):
     assert sorted(names) == ["log\ufffd.csv", "name\ufffd"]
 
 
-def test_a_note_and_tags_are_written_shown_and_listed(lab):
+@pytest.fixture
+def noted(lab, trained):
+    """The same command line; what it notes of the run that all tests share is gone after the test."""
+    yield lab
+    (trained.run_folder("taught") / "notes.json").unlink()
+
+
+def test_a_note_and_tags_are_written_shown_and_listed(noted):
+    lab = noted
     assert lab("note", "taught")[1] == {"run": "taught", "text": "", "tags": []}
     lab("note", "taught", "--text", "the one", "--tag", "paper", "to keep")
     _, noted, _ = lab("note", "taught", "--tag", "paper", "--tag", "best")

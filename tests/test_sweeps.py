@@ -137,7 +137,8 @@ def test_cancelling_a_sweep_stops_its_run_at_work_and_starts_no_other(workspace)
     with pytest.raises(UserError, match="is at work"):
         delete_sweep(sweep)
     cancel_sweep(sweep)
-    assert sweep.state().state == "cancelled"
+    state = sweep.state()
+    assert (state.state, state.stage) == ("cancelled", "0 of 3 runs"), "what was stopped is not done"
     assert run.state().state == "cancelled"
     assert len(sweep.runs()) == 1
 

@@ -75,7 +75,7 @@ def test_no_name_reaches_what_it_does_not_name(around):
             with pytest.raises(UserError):
                 asked(name)
                 pytest.fail(f"name {number}, {name!r}, was taken")
-        assert loading.left_out(space, [], [], [name])[0].startswith("Run ")
+        assert loading.left_out(space, [], [], [name])[0][0].startswith("Run ")
     assert snapshot(around) == before
 
 
