@@ -12,7 +12,7 @@ from dssm_core.compare import recall_by_user
 from dssm_core.config import IndexConfig
 from dssm_core.dataset import Dataset
 from dssm_core.evaluation import list_ranks
-from dssm_core.indexes import INDEXES, compare_with_exact
+from dssm_core.indexes import INDEXES, Index, compare_with_exact
 from dssm_core.intervals import bootstrap_means
 from dssm_core.linear_towers import Clicks
 from dssm_core.popularity import seen_clicks, train_clicks
@@ -58,18 +58,14 @@ class LessonLog:
         """The distinct clicks of train, for `linear_towers`."""
         return Clicks(np.repeat(np.arange(len(self.dataset.users)), self.clicked.counts()), self.clicked.articles)
 
-    def lists(
-        self, user_vectors: np.ndarray, vectors: np.ndarray, k: int, index: IndexConfig | None = None
-    ) -> RecallLists:
-        """The lists of the measured users from unit vectors of all users and of the pool's articles, both float32."""
-        index = index or IndexConfig()
+    def lists(self, user_vectors: np.ndarray, vectors: np.ndarray, k: int, index: Index | None = None) -> RecallLists:
+        """The lists of the measured users from unit vectors of all users and of the pool's articles, both float32.
+
+        `index`: of the articles' vectors, the exact one unless given.
+        """
+        index = index or INDEXES["exact"](vectors, IndexConfig())
         recommender = VectorRecommender(
-            user_vectors,
-            self.split.pool,
-            vectors,
-            INDEXES[index.kind](vectors, index),
-            self.seen,
-            len(self.dataset.articles),
+            user_vectors, self.split.pool, vectors, index, self.seen, len(self.dataset.articles)
         )
         return recommender.recall(self.users, k)
 
@@ -145,7 +141,7 @@ _CATEGORIES = ["cate", "sub_cate"]
 def _with_attributes(table: pd.DataFrame, key: str, attributes: list[str], shifted: bool) -> pd.DataFrame:
     if not shifted:
         return table[[key, *attributes]]
-    # the first id has nobody before it, and keeps its own
+    # row 0 is the unknown one, whose attributes the first id gets
     joined = np.maximum(recipe_mistakes.shifted_rows(table[key].to_numpy()), 0)
     return pd.concat([table[[key]], table[attributes].iloc[joined].reset_index(drop=True)], axis=1)
 
@@ -162,9 +158,9 @@ def annoy_loss(log: LessonLog, towers: Towers, k: int, trees: int, search_ks: li
     built = INDEXES["annoy"](towers.articles, IndexConfig(kind="annoy", trees=trees))
     rows = []
     for search_k in search_ks:
-        config = IndexConfig(kind="annoy", trees=trees, search_k=search_k)
-        share = compare_with_exact(built.searched(config), exact, towers.users[log.users], k)["share_of_exact"]
-        recalls = log.recalls(log.lists(towers.users, towers.articles, k, config), k)
+        index = built.searched(IndexConfig(kind="annoy", trees=trees, search_k=search_k))
+        share = compare_with_exact(index, exact, towers.users[log.users], k)["share_of_exact"]
+        recalls = log.recalls(log.lists(towers.users, towers.articles, k, index), k)
         rows.append({"search_k": search_k, "share_of_exact": share, **measured(recalls)[0]})
     return pd.DataFrame(rows)
 

@@ -13,7 +13,8 @@ from dssm_core.errors import UserError
 from dssm_core.runs import Run, RunState
 from dssm_core.workspace import Workspace, new_id
 from lab import access, at_work, language, loading, look, tables, undo, words
-from lab.language import t, told
+from lab.complaint import complain
+from lab.language import t
 
 _ASSETS = Path(__file__).parent.parent / "assets"
 _PAGES = (
@@ -137,11 +138,6 @@ def plain_errors() -> Iterator[None]:
     except UserError as error:
         complain(error)
         st.stop()
-
-
-def complain(error: UserError) -> None:
-    """Show a user's mistake as its one sentence; the page goes on, with what was typed kept."""
-    st.error(words.as_markdown(told(str(error))), icon=":material/error:")
 
 
 def command(text: str, key: str) -> None:

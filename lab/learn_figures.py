@@ -9,6 +9,7 @@ from lab import figures, palette, words
 from lab.language import t
 
 _BINS = np.linspace(-1, 1, 21)
+_WITH, _WITHOUT = "in_batch", "in_batch_uncorrected"
 
 
 def cosines(without: np.ndarray, with_: np.ndarray, k: int, means: tuple[float, float]) -> go.Figure:
@@ -51,18 +52,15 @@ def correction(table: pd.DataFrame, presets: dict[str, str], segment: str, metri
 def says_correction(table: pd.DataFrame) -> str:
     """Which part loses most and which gains most where the correction is left out."""
     recall = table.pivot_table(index="part", columns="run", values="recall", sort=False)
-    change = recall["in_batch_uncorrected"] - recall["in_batch"]
+    change = recall[_WITHOUT] - recall[_WITH]
     worst, best = change.idxmin(), change.idxmax()
-    told = {"worst": worst, "worst_from": recall.at[worst, "in_batch"], "worst_to": recall.at[worst, _WITHOUT]}
-    told |= {"best": best, "best_from": recall.at[best, "in_batch"], "best_to": recall.at[best, _WITHOUT]}
+    told = {"worst": worst, "worst_from": recall.at[worst, _WITH], "worst_to": recall.at[worst, _WITHOUT]}
+    told |= {"best": best, "best_from": recall.at[best, _WITH], "best_to": recall.at[best, _WITHOUT]}
     return t(
         "Without the correction {worst} falls from {worst_from:.0%} to {worst_to:.0%}, and {best} goes from "
         "{best_from:.0%} to {best_to:.0%}",
         **told,
     )
-
-
-_WITHOUT = "in_batch_uncorrected"
 
 
 def hard_alone(table: pd.DataFrame, metric: str, apart: Measured, baseline: str) -> go.Figure:

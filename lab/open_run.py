@@ -9,7 +9,11 @@ from dssm_core.presets import PRESETS
 from dssm_core.runs import ACTIVE, RESUMABLE, Run, RunState
 from dssm_core.workspace import Workspace
 from lab import address, curves, figures, frame, knobs, loading, run_notes, tables, undo, words
+from lab.complaint import complain
 from lab.language import t, told
+
+ONE_RUN = "One run"
+"""What Train starts unless it is a sweep."""
 
 
 def show(workspace: Workspace, run: Run, tags: list[str]) -> None:
@@ -63,7 +67,7 @@ def _offer_resume(workspace: Workspace, run: Run) -> None:
         try:
             runs.resume_run(workspace, run)
         except UserError as error:
-            frame.complain(error)
+            complain(error)
             return
         st.rerun()
 
@@ -84,7 +88,7 @@ def _take_over(workspace: Workspace, run: Run) -> None:
     st.session_state["preset"] = nearest_preset(run)
     st.session_state["run name"] = ""
     knobs.set_all(run.config, like=run.id)
-    address.choose("what", "One run")
+    address.choose("what", ONE_RUN)
     if workspace.has("datasets", run.dataset):
         address.choose("dataset", run.dataset)
 

@@ -6,7 +6,8 @@ from dssm_core.errors import UserError
 from dssm_core.notes import MOST_CHARACTERS, MOST_TAGS, Notes, read_notes, write_notes
 from dssm_core.runs import Run
 from dssm_core.workspace import Workspace
-from lab import address, frame, words
+from lab import address, words
+from lab.complaint import complain
 from lab.language import t, told
 
 
@@ -76,6 +77,6 @@ def _save(run: Run, text: str, tags: list[str]) -> None:
     try:
         write_notes(run, text, tags)
     except UserError as error:
-        frame.complain(error)
+        complain(error)
         return
     st.rerun()

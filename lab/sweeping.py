@@ -22,6 +22,7 @@ from dssm_core.sweeps import (
 )
 from dssm_core.workspace import Workspace
 from lab import address, at_work, frame, loading, undo, words
+from lab.complaint import complain
 from lab.language import lazy, t, told
 
 _ENGINES = {"local": "This machine", "ray": "Ray cluster"}
@@ -40,7 +41,7 @@ def choose(workspace: Workspace, dataset_id: str) -> None:
         if presets and problem is None:
             frame.command(commands.sweep(workspace, dataset_id, presets, seeds, **asked), "sweep")
     if problem:
-        frame.complain(problem)
+        complain(problem)
     elif pressed:
         _start(workspace, dataset_id, presets, seeds, asked)
     elif presets:
@@ -135,7 +136,7 @@ def _start(workspace: Workspace, dataset_id: str, presets: list[str], seeds: int
         with st.spinner(t("Looking whether the log has what these presets need …")):
             start_sweep(workspace, dataset_id, presets, seeds, **options, sweep_id=frame.next_id("Start the sweep"))
     except UserError as error:
-        frame.complain(error)
+        complain(error)
         return
     frame.forget_next_id("Start the sweep")
     st.rerun()
@@ -156,7 +157,7 @@ def _tell_plan(
         key = (log, tuple(presets), seeds, tuple(settings), positives, elsewhere)
         runs, budget, needed = _plan(key, workspace, dataset_id)
     except UserError as error:
-        frame.complain(error)
+        complain(error)
         return
     told_runs = t("{runs}, each seeing about {budget:,} positives.", runs=words.counted(runs, "run"), budget=budget)
     if elsewhere:
@@ -234,7 +235,7 @@ def _offer_resume(workspace: Workspace, sweep: Sweep) -> None:
         try:
             resume_sweep(sweep)
         except UserError as error:
-            frame.complain(error)
+            complain(error)
             return
         st.rerun()
     frame.command(commands.line(workspace, "resume", sweep.id), sweep.id)

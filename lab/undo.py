@@ -6,8 +6,9 @@ from dssm_core.deleting import delete
 from dssm_core.errors import UserError
 from dssm_core.trash import KEPT_DAYS
 from dssm_core.workspace import Workspace
-from lab import address, words
-from lab.language import t, told
+from lab import address
+from lab.complaint import complain
+from lab.language import t
 
 _DELETED = "deleted"
 """Where the session keeps the id and the name of what was deleted last."""
@@ -34,7 +35,7 @@ def _delete(workspace: Workspace, wanted: str, name: str, for_good: bool, chosen
     try:
         delete(workspace, wanted, for_good)
     except UserError as error:
-        st.error(words.as_markdown(told(str(error))), icon=":material/error:")
+        complain(error)
         return
     if chosen:
         address.forget(chosen)
@@ -60,7 +61,7 @@ def _restore(workspace: Workspace, wanted: str) -> None:
     try:
         workspace.restore(wanted)
     except UserError as error:
-        st.error(words.as_markdown(told(str(error))), icon=":material/error:")
+        complain(error)
         return
     _forget()
 

@@ -13,6 +13,7 @@ from dssm_core.segments import Segment
 from dssm_core.workspace import Workspace
 from lab import (
     address,
+    choices,
     compare_figures,
     compare_report,
     comparing,
@@ -68,14 +69,12 @@ def choose_runs(workspace: Workspace, finished: list[Run]) -> list[Run]:
         if linked and "compared_on" not in st.query_params:
             several = len({run.dataset for run in linked}) > 1
             st.session_state["compared_on"] = "all" if several else linked[0].dataset
-        changed = address.one("compared_on", [*datasets, "all"], st.session_state.get("dataset"))
-        dataset = st.selectbox(
+        dataset = choices.select(
             t("Dataset"),
             [*datasets, "all"],
-            key="compared_on",
+            "compared_on",
+            st.session_state.get("dataset"),
             format_func=lambda id: t("all datasets") if id == "all" else named.get(id, t("a deleted dataset")),
-            on_change=changed,
-            persist_state="session",
         )
     else:
         dataset = datasets[0]
@@ -156,27 +155,11 @@ def choose_baseline(comparison: Comparison) -> tuple[str, int]:
     names, ks = comparison.names, comparison.ks()
     left, right = st.columns(2)
     popular = next((group for group, runs in comparison.groups.items() if runs[0].model == "popular"), list(names)[-1])
-    changed = address.one("baseline", list(names), popular)
-    baseline = left.selectbox(
-        t("Baseline run"),
-        list(names),
-        key="baseline",
-        format_func=names.get,
-        on_change=changed,
-        persist_state="session",
-        help=explain("paired difference"),
+    about = explain("paired difference")
+    baseline = choices.select(
+        t("Baseline run"), list(names), "baseline", popular, left, format_func=names.get, help=about
     )
-    changed = address.one("k", ks, 50 if 50 in ks else ks[0])
-    with right:
-        k = st.segmented_control(
-            t("Length of the list, K"),
-            ks,
-            key="k",
-            on_change=changed,
-            required=True,
-            persist_state="session",
-            help=explain("recall@K"),
-        )
+    k = choices.list_length(ks, right)
     pool = len(comparison.split.pool)
     if k > pool:
         articles = words.counted(pool, "article")
@@ -209,17 +192,7 @@ _FILTERS = ("user_values", "article_values")
 
 
 def choose_view(comparison: Comparison, baseline: str, k: int) -> None:
-    changed = address.one("view", list(VIEWS), "Leaderboard")
-    view = st.segmented_control(
-        t("View"),
-        list(VIEWS),
-        key="view",
-        format_func=t,
-        on_change=changed,
-        required=True,
-        label_visibility="collapsed",
-        persist_state="session",
-    )
+    view = choices.segments(t("View"), list(VIEWS), "view", "Leaderboard", format_func=t, label_visibility="collapsed")
     VIEWS[view](comparison, baseline, k)
 
 
@@ -326,26 +299,14 @@ def show_missed(comparison: Comparison, baseline: str, k: int) -> None:
 
 def choose_segment(comparison: Comparison, where) -> Segment:
     known = {segment.name: segment for segment in comparing.segments(comparison)}
-    changed = address.one("segment", list(known), None)
-    name = where.selectbox(
-        t("Segments by"),
-        list(known),
-        key="segment",
-        format_func=comparing.segment_name,
-        on_change=changed,
-        persist_state="session",
-        help=explain("segment"),
-    )
-    return known[name]
+    named, about = comparing.segment_name, explain("segment")
+    return known[choices.select(t("Segments by"), list(known), "segment", where=where, format_func=named, help=about)]
 
 
 def choose_group(comparison: Comparison, key: str, label: str, where, without: str = "") -> str:
     offered = [group for group in comparison.names if group != without] or list(comparison.names)
     best = loading.best_trained([comparison.groups[group][0] for group in offered]).id
-    changed = address.one(key, offered, best)
-    return where.selectbox(
-        label, offered, key=key, format_func=comparison.names.get, on_change=changed, persist_state="session"
-    )
+    return choices.select(label, offered, key, best, where, format_func=comparison.names.get)
 
 
 def show_segments(comparison: Comparison, baseline: str, k: int) -> None:

@@ -10,7 +10,21 @@ from dssm_core.errors import UserError
 from dssm_core.leakage import Guard
 from dssm_core.split import Split
 from dssm_core.workspace import Workspace
-from lab import address, bringing, figures, frame, ingest_report, loading, reading, tables, undo, uploads, words
+from lab import (
+    address,
+    bringing,
+    choices,
+    figures,
+    frame,
+    ingest_report,
+    loading,
+    reading,
+    tables,
+    undo,
+    uploads,
+    words,
+)
+from lab.complaint import complain
 from lab.glossary import explain
 from lab.language import t, told
 
@@ -50,20 +64,11 @@ def bring(workspace: Workspace) -> None:
         uploads.remove_abandoned(workspace)
     with st.container(border=True):
         st.subheader(t("Bring a log"))
-        changed = address.one("source", list(bringing.SOURCES))
-        source = st.segmented_control(
-            t("Where from"),
-            list(bringing.SOURCES),
-            required=True,
-            key="source",
-            format_func=t,
-            on_change=changed,
-            persist_state="session",
-        )
+        source = choices.segments(t("Where from"), list(bringing.SOURCES), "source", format_func=t)
         try:
             bringing.SOURCES[source](workspace)
         except UserError as error:
-            frame.complain(error)
+            complain(error)
     # below the button that was pressed: what is above may be out of sight
     tell_outcome(made)
 
@@ -89,19 +94,7 @@ def choose_dataset(workspace: Workspace) -> dict | None:
     manifests = {manifest["id"]: manifest for manifest in workspace.datasets()}
     if not manifests:
         return None
-    changed = address.one("dataset", list(manifests))
-    names = words.dataset_names(list(manifests.values()))
-    label = {id: f"{names[id]} · {words.counted(m['exposures'], 'exposure')}" for id, m in manifests.items()}
-    return manifests[
-        st.selectbox(
-            t("Dataset"),
-            list(manifests),
-            key="dataset",
-            format_func=label.get,
-            on_change=changed,
-            persist_state="session",
-        )
-    ]
+    return manifests[choices.dataset(manifests, "exposure")]
 
 
 def show_counts(dataset: Dataset) -> None:
@@ -124,7 +117,7 @@ def show_split(workspace: Workspace, dataset: Dataset) -> None:
     try:
         split = loading.split(dataset, workspace, config)
     except UserError as error:
-        frame.complain(error)
+        complain(error)
         return
     if dataset.exposures.time is not None:
         days = tables.days(dataset, split)
@@ -182,10 +175,7 @@ def split_config(dataset: Dataset) -> Config:
         + (["column"] if "split" in dataset.exposures.extra else [])
     )
     with st.container(horizontal=True):
-        changed = address.one("split", kinds)
-        kind = st.selectbox(
-            t("Split"), kinds, key="split", on_change=changed, width=180, persist_state="session", help=t(KINDS)
-        )
+        kind = choices.select(t("Split"), kinds, "split", width=180, help=t(KINDS))
         days = {"test_days": 1, "train_days": 6}
         if kind == "time":
             days = {name: days_of(name, usual) for name, usual in days.items()}

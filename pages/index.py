@@ -12,7 +12,7 @@ from dssm_core.index_loss import SETTINGS, IndexLoss
 from dssm_core.misses import LOST_BY_INDEX, reasons_at
 from dssm_core.runs import Run
 from dssm_core.workspace import Workspace
-from lab import address, frame, index_figures, loading, words
+from lab import choices, frame, index_figures, loading, words
 from lab.glossary import explain
 from lab.language import lazy, t
 
@@ -44,26 +44,9 @@ def tell_baseline(finished: list[Run], asked: list[str]) -> None:
 
 
 def choose_run(workspace: Workspace, trained: list[Run]) -> tuple[Run, int]:
-    by_id = {run.id: run for run in trained}
     left, right = st.columns(2)
-    changed = address.one("run", list(by_id), loading.first_shown(trained).id)
-    label = words.run_labels(trained, workspace.datasets())
-    chosen = left.selectbox(
-        t("Run"), list(by_id), key="run", format_func=label.get, on_change=changed, persist_state="session"
-    )
-    ks = sorted(by_id[chosen].config.eval.k)
-    changed = address.one("k", ks, 50 if 50 in ks else ks[0])
-    with right:
-        k = st.segmented_control(
-            t("Length of the list, K"),
-            ks,
-            key="k",
-            on_change=changed,
-            required=True,
-            persist_state="session",
-            help=explain("recall@K"),
-        )
-    return by_id[chosen], k
+    chosen = choices.run(workspace, trained, left)
+    return chosen, choices.list_length(sorted(chosen.config.eval.k), right)
 
 
 def show_loss(workspace: Workspace, run: Run, loss: IndexLoss, k: int) -> list[dict]:
@@ -150,8 +133,7 @@ def show_again(workspace: Workspace, run: Run, rows: list[dict], k: int) -> None
     st.subheader(t("The run through another index"))
     offered = {row["setting"]: row["settings"] for row in rows} or {"exact": ["index.kind=exact"]}
     left, right = st.columns(2)
-    changed = address.one("setting", list(offered))
-    setting = left.selectbox(t("Setting"), list(offered), key="setting", on_change=changed, persist_state="session")
+    setting = choices.select(t("Setting"), list(offered), "setting", where=left)
     more = right.text_input(
         t("More settings"),
         key="index more",

@@ -10,7 +10,7 @@ from dssm_core.projection import MOST_TSNE, PROJECTIONS, Projection, stratified
 from dssm_core.runs import Run
 from dssm_core.split import Split
 from dssm_core.workspace import Workspace
-from lab import address, frame, loading, map_figures, tables, user_search, user_tables, words
+from lab import choices, frame, loading, map_figures, tables, user_search, user_tables, words
 from lab.glossary import explain
 from lab.language import lazy, t
 from lab.map_figures import Drawn
@@ -56,37 +56,18 @@ def main() -> None:
 
 
 def choose_map(workspace: Workspace, trained: list[Run]) -> tuple[Run, str, int]:
-    by_id = {run.id: run for run in trained}
     left, middle, right = st.columns([3, 2, 2])
-    changed = address.one("run", list(by_id), loading.first_shown(trained).id)
-    label = words.run_labels(trained, workspace.datasets())
-    chosen = left.selectbox(
-        t("Run"), list(by_id), key="run", format_func=label.get, on_change=changed, persist_state="session"
+    chosen = choices.run(workspace, trained, left)
+    about = f"**PCA**: {explain('PCA')}\n\n**t-SNE**: {explain('t-SNE')}"
+    named = _PROJECTION_NAMES.get
+    name = choices.segments(
+        t("Projection"), list(PROJECTIONS), "projection", "pca", middle, format_func=named, help=about
     )
-    changed = address.one("projection", list(PROJECTIONS), "pca")
-    with middle:
-        name = st.segmented_control(
-            t("Projection"),
-            list(PROJECTIONS),
-            key="projection",
-            format_func=_PROJECTION_NAMES.get,
-            on_change=changed,
-            required=True,
-            persist_state="session",
-            help=f"**PCA**: {explain('PCA')}\n\n**t-SNE**: {explain('t-SNE')}",
-        )
     sizes = [size for size in _SIZES if name == "pca" or size <= MOST_TSNE]
-    changed = address.one("points", sizes, sizes[min(1, len(sizes) - 1)])
-    size = right.selectbox(
-        t("Points at most"),
-        sizes,
-        key="points",
-        format_func="{:,}".format,
-        on_change=changed,
-        persist_state="session",
-        help=t("Above 20,000 points hovering tells the category alone; t-SNE takes 5,000 at most"),
-    )
-    return by_id[chosen], name, size
+    usual = sizes[min(1, len(sizes) - 1)]
+    about = t("Above 20,000 points hovering tells the category alone; t-SNE takes 5,000 at most")
+    size = choices.select(t("Points at most"), sizes, "points", usual, right, format_func="{:,}".format, help=about)
+    return chosen, name, size
 
 
 def shown_articles(
@@ -133,17 +114,7 @@ def choose_colour(points: pd.DataFrame) -> str:
     """What the points are coloured by, of what the log knows."""
     known = {"category": points["category"].nunique() > 1, "age": points["age"].notna().any(), "popularity": True}
     offered = [name for name in _COLOURS if known[name]]
-    changed = address.one("colour", offered)
-    return st.segmented_control(
-        t("Colour"),
-        offered,
-        key="colour",
-        format_func=t,
-        on_change=changed,
-        required=True,
-        width="content",
-        persist_state="session",
-    )
+    return choices.segments(t("Colour"), offered, "colour", format_func=t, width="content")
 
 
 def choose_user(run: Run) -> tuple[str, int]:
@@ -152,17 +123,7 @@ def choose_user(run: Run) -> tuple[str, int]:
         t("User"), key="user", bind="query-params", placeholder=t("a user's id"), width=200, persist_state="session"
     )
     ks = sorted(run.config.eval.k)
-    changed = address.one("k", ks, 50 if 50 in ks else ks[0])
-    k = st.segmented_control(
-        t("Length of the list, K"),
-        ks,
-        key="k",
-        on_change=changed,
-        required=True,
-        width="content",
-        persist_state="session",
-    )
-    return user_id.strip(), k
+    return user_id.strip(), choices.list_length(ks, width="content")
 
 
 def found_user(dataset: Dataset, user_id: str) -> int | None:

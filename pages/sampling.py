@@ -19,7 +19,8 @@ from dssm_core.presets import PRESETS
 from dssm_core.runs import Run
 from dssm_core.strategy import batch_size
 from dssm_core.workspace import Workspace
-from lab import address, drawing, figures, frame, knobs, loading, palette, strategies, tables, words
+from lab import address, choices, drawing, figures, frame, knobs, loading, palette, strategies, tables, words
+from lab.complaint import complain
 from lab.explained import EXPLAINED
 from lab.glossary import explain
 from lab.language import t
@@ -68,13 +69,7 @@ def main() -> None:
 
 def choose(workspace: Workspace, manifests: dict[str, dict]) -> tuple[Log, list[str]]:
     left, right = st.columns([2, 3])
-    changed = address.one("dataset", list(manifests))
-    names = words.dataset_names(list(manifests.values()))
-    label = {id: f"{names[id]} · {words.counted(m['clicks'], 'click')}" for id, m in manifests.items()}
-    dataset_id = left.selectbox(
-        t("Dataset"), list(manifests), key="dataset", format_func=label.get, on_change=changed, persist_state="session"
-    )
-    dataset = loading.dataset(workspace, dataset_id)
+    dataset = loading.dataset(workspace, choices.dataset(manifests, "click", left))
     with left:
         log = read_log(workspace, dataset)
     shown = ["uniform", "popularity", "in_batch", *(["exposed"] if len(log.facts.counts.exposed.articles) else [])]
@@ -179,7 +174,7 @@ def show_strategy(log: Log, strategy: str) -> Config | None:
     try:
         config = ready(log, strategy, settings)
     except UserError as error:
-        frame.complain(error)
+        complain(error)
         return None
     preset = strategies.nearest_preset(strategy)
     changed = knobs.differing(PRESETS[preset].config, config)

@@ -14,6 +14,7 @@ from dssm_core.workspace import Workspace
 from lab import (
     address,
     at_work,
+    choices,
     curves,
     frame,
     knob_link,
@@ -24,9 +25,11 @@ from lab import (
     sweeping,
     words,
 )
+from lab.complaint import complain
 from lab.language import t, told
+from lab.open_run import ONE_RUN
 
-ONE_RUN, SWEEP = "One run", "Sweep: presets × seeds"
+SWEEP = "Sweep: presets × seeds"
 _POLL = "1s"
 _HEADLINE = "recall@50"
 _NAME_CHARACTERS = 80
@@ -51,18 +54,9 @@ def main() -> None:
 
 def show_start(workspace: Workspace, manifests: dict[str, dict]) -> None:
     with st.container(border=True):
-        changed = address.one("what", [ONE_RUN, SWEEP])
-        what = st.segmented_control(
-            t("What to start"),
-            [ONE_RUN, SWEEP],
-            format_func=t,
-            required=True,
-            key="what",
-            on_change=changed,
-            persist_state="session",
-        )
+        what = choices.segments(t("What to start"), [ONE_RUN, SWEEP], "what", format_func=t)
         left, right = st.columns(2)
-        dataset_id = choose_dataset(left, manifests)
+        dataset_id = choices.dataset(manifests, "click", left)
         if what == SWEEP:
             sweeping.choose(workspace, dataset_id)
             return
@@ -83,18 +77,6 @@ def show_start(workspace: Workspace, manifests: dict[str, dict]) -> None:
                 show_need(workspace, loading.dataset(workspace, dataset_id), config)
         if pressed:
             start(workspace, loading.dataset(workspace, dataset_id), config, name, preset)
-
-
-def choose_dataset(place: st.delta_generator.DeltaGenerator, manifests: dict[str, dict]) -> str:
-    changed = address.one("dataset", list(manifests))
-    names = words.dataset_names(list(manifests.values()))
-    label = {
-        id: t("{dataset} · {clicks}", dataset=names[id], clicks=words.counted(m["clicks"], "click"))
-        for id, m in manifests.items()
-    }
-    return place.selectbox(
-        t("Dataset"), list(manifests), key="dataset", format_func=label.get, on_change=changed, persist_state="session"
-    )
 
 
 def choose_name(workspace: Workspace, preset: str, config: Config | None) -> str:
@@ -130,7 +112,7 @@ def start(workspace: Workspace, dataset: Dataset, config: Config, name: str, pre
             check(workspace, dataset, config)
         run = start_run(workspace, dataset.id, config, name, preset, run_id=frame.next_id("Start"))
     except UserError as error:
-        frame.complain(error)
+        complain(error)
         return
     frame.forget_next_id("Start")
     knob_link.forget_complaints()
@@ -174,7 +156,7 @@ def turn_knobs(workspace: Workspace, preset: str, dataset: Dataset) -> Config | 
     try:
         config = knobs.read(wanted.model, settings)
     except UserError as error:
-        frame.complain(error)
+        complain(error)
         return None
     knob_link.write(preset, config)
     show_differences(workspace, wanted, config)
@@ -266,15 +248,9 @@ def show_runs(workspace: Workspace) -> None:
     frame.table(run_table(workspace, runs, tags), "runs", height=frame.all_rows(runs, 8), **columns)
     st.caption(t("Only runs of the same dataset, split, pool and lengths of the list can be compared."))
     by_id = {run.id: run for run in runs}
-    changed = address.one("run", list(by_id), runs[0].id if not runs[0].finished else loading.first_shown(runs).id)
-    chosen = st.selectbox(
-        t("Open a run"),
-        list(by_id),
-        key="run",
-        format_func=words.run_labels(runs, workspace.datasets()).get,
-        on_change=changed,
-        persist_state="session",
-    )
+    label = words.run_labels(runs, workspace.datasets())
+    first = runs[0].id if not runs[0].finished else loading.first_shown(runs).id
+    chosen = choices.select(t("Open a run"), list(by_id), "run", first, format_func=label.get)
     open_run.show(workspace, by_id[chosen], sorted({tag for some in tags.values() for tag in some}))
 
 

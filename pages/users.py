@@ -13,7 +13,7 @@ from dssm_core.readers import nearest, recalled
 from dssm_core.runs import Run
 from dssm_core.split import Split
 from dssm_core.workspace import Workspace
-from lab import address, frame, loading, tables, user_figures, user_search, user_tables, words
+from lab import address, choices, frame, loading, tables, user_figures, user_search, user_tables, words
 from lab.glossary import explain
 from lab.language import t
 
@@ -55,40 +55,17 @@ def asked_for() -> list[str]:
 def choose_runs(workspace: Workspace, runs: list[Run]) -> tuple[Run, Run | None, int]:
     by_id = {run.id: run for run in runs}
     first, second, third = st.columns([3, 3, 2])
-    changed = address.one("run", list(by_id), loading.first_shown(runs).id)
     label = loading.tagged(words.run_labels(runs, workspace.datasets()), runs)
-    chosen = by_id[
-        first.selectbox(
-            t("Run"), list(by_id), key="run", format_func=label.get, on_change=changed, persist_state="session"
-        )
-    ]
+    shown = loading.first_shown(runs).id
+    chosen = by_id[choices.select(t("Run"), list(by_id), "run", shown, first, format_func=label.get)]
     others = ["", *(run.id for run in runs if run.dataset == chosen.dataset and run.id != chosen.id)]
-    changed = address.one("beside", others)
     with second.container(horizontal=True, vertical_alignment="bottom"):
-        beside = st.selectbox(
-            t("Beside it"),
-            others,
-            key="beside",
-            format_func=lambda id: label[id] if id else t("no second run"),
-            on_change=changed,
-            persist_state="session",
-        )
+        named = {"": t("no second run"), **label}
+        beside = choices.select(t("Beside it"), others, "beside", format_func=named.get)
         if beside:
             swap = t("Swap the two runs (key S)")
             st.button("⇄", key="swap", help=swap, shortcut="S", on_click=swap_runs, args=(chosen.id, beside))
-    ks = sorted(chosen.config.eval.k)
-    changed = address.one("k", ks, 50 if 50 in ks else ks[0])
-    with third:
-        k = st.segmented_control(
-            t("Length of the list, K"),
-            ks,
-            key="k",
-            on_change=changed,
-            required=True,
-            persist_state="session",
-            help=explain("recall@K"),
-        )
-    return chosen, by_id.get(beside), k
+    return chosen, by_id.get(beside), choices.list_length(sorted(chosen.config.eval.k), third)
 
 
 def swap_runs(run: str, beside: str) -> None:
@@ -132,15 +109,7 @@ def choose_user(dataset: Dataset, run: Run, k: int) -> int | None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         offered = list(dict.fromkeys([*extra, *ids[: user_search.MOST_OFFERED]]))
         best = ids[0] if stranger is not None else found["user_id"].iat[int(found["hits"].to_numpy().argmax())]
-        changed = address.one("user", list(dict.fromkeys([*offered, best])), best)
-        chosen = st.selectbox(
-            t("User"),
-            list(dict.fromkeys([*offered, best])),
-            key="user",
-            on_change=changed,
-            persist_state="session",
-            width=300,
-        )
+        chosen = choices.select(t("User"), list(dict.fromkeys([*offered, best])), "user", best, width=300)
         place = int(np.searchsorted(found["user"].to_numpy(), dataset.user_row(chosen)))
         show_jumps(found, place, chosen)
     st.caption(says_found(people, found, text, k))
