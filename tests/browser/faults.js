@@ -10,6 +10,8 @@
   const broken = () =>
     all('[data-testid="stException"], [data-testid="stAlertContentError"]').map((box) => `error box: ${told(box)}`);
 
+  const titles = () => (all("h1").length === 1 ? [] : [`${all("h1").length} titles`]);
+
   const scrolls = () =>
     [document.scrollingElement, ...all('[data-testid="stMain"], [data-testid="stSidebarContent"]')]
       .filter((box) => box.scrollWidth > box.clientWidth + MOST)
@@ -90,5 +92,5 @@
   };
   const cover = (from, to, otherFrom, otherTo) => Math.min(to, otherTo) - Math.max(from, otherFrom);
 
-  return [...new Set([broken, scrolls, clipped, outside, inButton, charts].flatMap((find) => find()))];
+  return [...new Set([broken, titles, scrolls, clipped, outside, inButton, charts].flatMap((find) => find()))];
 }

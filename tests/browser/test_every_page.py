@@ -22,18 +22,17 @@ def width(request) -> int:
 
 @pytest.fixture(scope="module")
 def screen(chromium, theme, width):
-    """A browser of that theme and width, whose cache is warm after the first page."""
+    """A tab of that theme and width, whose scripts are warm after the first page."""
     size = {"width": width, "height": WIDTHS[width]}
     context = chromium.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce")
-    yield context
+    yield serving.new_tab(context)
     context.close()
 
 
 @pytest.mark.parametrize("name", serving.PAGES, ids=lambda name: name or "overview")
 def test_a_page_is_whole_and_readable(name, screen, theme, width, demo):
-    page = serving.new_tab(screen)
-    serving.visit(page, f"{demo}/{name}")
-    found = inspection.faults(page) + inspection.barriers(page)
-    inspection.photograph(page, f"{name or 'overview'}-{theme}-{width}")
-    page.close()
+    screen.complaints.clear()
+    serving.visit(screen, f"{demo}/{name}")
+    found = inspection.faults(screen) + inspection.barriers(screen)
+    inspection.photograph(screen, f"{name or 'overview'}-{theme}-{width}")
     assert not found, "\n".join(found)

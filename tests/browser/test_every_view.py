@@ -17,20 +17,19 @@ _SAME_VIEW = ("Length of the list, K", "Metric", "Projection")
 @pytest.fixture(scope="module")
 def phone(chromium):
     context = chromium.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark", reduced_motion="reduce")
-    yield context
+    yield serving.new_tab(context)
     context.close()
 
 
 @pytest.mark.parametrize("name", serving.PAGES, ids=lambda name: name or "overview")
 def test_each_view_of_a_page_is_whole_and_readable(name, phone, demo):
-    page = serving.new_tab(phone)
-    serving.visit(page, f"{demo}/{name}")
-    found = _unfolded(page, name or "overview")
-    for group, option in page.evaluate(_VIEWS):
+    phone.complaints.clear()
+    serving.visit(phone, f"{demo}/{name}")
+    found = _unfolded(phone, name or "overview")
+    for group, option in phone.evaluate(_VIEWS):
         if group not in _SAME_VIEW:
-            page.get_by_role("radiogroup", name=group).get_by_text(option, exact=True).click()
-            found |= _seen(page, f"{name}-{option}")
-    page.close()
+            phone.get_by_role("radiogroup", name=group).get_by_text(option, exact=True).click()
+            found |= _seen(phone, f"{name}-{option}")
     assert not found, json.dumps(found, indent=1, ensure_ascii=False)
 
 

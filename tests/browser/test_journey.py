@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.serving import IN_BROWSER, PAGES, served, settle, visit
+from tests.serving import IN_BROWSER, served, settle, visit
 
 pytestmark = [*IN_BROWSER]
 
@@ -33,9 +33,6 @@ def address(home, logs, tmp_path_factory) -> str:
 
 
 def test_the_whole_journey(page, address, home):
-    for name in PAGES:
-        visit(page, f"{address}/{name}")
-        assert page.get_by_role("heading", level=1).count() == 1
     _see_what_the_demo_found(page, address)
     _cancel_the_reading_of_a_big_log(page, address, home)
     _make_a_demo_log(page, address)
