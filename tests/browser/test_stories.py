@@ -145,11 +145,12 @@ def _train_leave_cancel_resume(page, address: str) -> None:
     page.get_by_role("link", name="Train on it").click()
     page.get_by_role("button", name="Start").wait_for()
     settle(page)
-    epochs = page.get_by_role("spinbutton", name="train.epochs")
-    epochs.fill("900")
-    epochs.press("Enter")
-    page.wait_for_url(re.compile("train.epochs"))
-    settle(page)
+    # minutes of steps, so that no machine is done with them before the run is cancelled
+    for knob, value in (("train.epochs", "900"), ("train.batch_size", "8")):
+        page.get_by_role("spinbutton", name=knob).fill(value)
+        page.get_by_role("spinbutton", name=knob).press("Enter")
+        page.wait_for_url(re.compile(f"{knob}(=|%3D){value}"))
+        settle(page)
     page.get_by_role("button", name="Start").click()
     _in_sidebar(page).get_by_role("button", name="Cancel").wait_for(timeout=60_000)
     visit(page, f"{address}/learn")
