@@ -101,6 +101,8 @@ def new_tab(context):
 def visit(page, url: str) -> None:
     """Open an address and wait until its script has run."""
     page.goto(url)
+    # before the script begins, its state reads as if it had ended
+    page.wait_for_selector("h1", state="attached", timeout=60_000)
     settle(page)
 
 
