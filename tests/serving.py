@@ -107,11 +107,15 @@ def visit(page, url: str) -> None:
 
 
 def settle(page) -> None:
-    """Wait until the page is connected, its script has run, and what it drew has taken the place of what was there."""
+    """Wait until the page is connected, its script has run, and what it drew has taken the place of what was there.
+
+    The browser fetches the code of each kind of widget when the first is drawn; until then a skeleton stands there.
+    """
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")  # a click's
     page.wait_for_selector('[data-testid="stApp"][data-test-connection-state="CONNECTED"]', timeout=30_000)
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000)
     page.wait_for_selector('[data-stale="true"]', state="detached", timeout=30_000)
+    page.wait_for_selector('[data-testid="stSkeleton"]', state="detached", timeout=30_000)
 
 
 def _complain(tab, message) -> None:
