@@ -36,6 +36,17 @@ def is_installed() -> bool:
     return find_spec("ray") is not None
 
 
+def imported() -> ModuleType:
+    """The module `ray`, which connects when it is told to and not by itself.
+
+    Left alone, whatever of it asks something late, such as what is collected as garbage after the end of a job, would
+    connect this process to any cluster it finds, or start one.
+    """
+    with _environment({"RAY_ENABLE_AUTO_CONNECT": "0"}):
+        import ray
+    return ray
+
+
 def check_engine(engine: str, address: str | None) -> None:
     """Raise a UserError for an engine that is unknown or missing, and for an address where none answers."""
     if engine not in ENGINES:
@@ -59,9 +70,8 @@ def connected(address: str | None = None) -> Iterator[ModuleType]:
     """
     check_engine("ray", address)
     workers = {"PYTHONPATH": _python_path()} | {name: os.environ.get(name, "") for name in _OURS if "proxy" in name}
+    ray = imported()
     with _signals_kept(), _environment({} if address else _OURS):
-        import ray
-
         where = {"address": address} if address else {"address": "local", "include_dashboard": False}
         try:
             ray.init(**where, log_to_driver=False, logging_level="ERROR", runtime_env={"env_vars": workers})

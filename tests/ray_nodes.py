@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import psutil
 
+from dssm_core import ray_cluster
+
 NODE = {"num_cpus": 1, "object_store_memory": 100_000_000, "include_dashboard": False}
 
 _LOOKED_AFTER = {"health_check_period_ms": 500}
@@ -18,6 +20,7 @@ _LOOKED_AFTER = {"health_check_period_ms": 500}
 def two_nodes() -> Iterator:
     """Yield a `ray.cluster_utils.Cluster`: a head, which nothing is to be taken from, and a node beside it."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    ray_cluster.imported()
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={**NODE, "_system_config": _LOOKED_AFTER})

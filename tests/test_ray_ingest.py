@@ -114,12 +114,21 @@ def test_the_command_line_ends_cleanly_in_the_middle(tmp_path, workspace, cluste
     )
     end = time.monotonic() + 60
     while not list(workspace.home.glob("datasets/.new-*/scratch/.rows-*")):
-        assert time.monotonic() < end and child.poll() is None
+        assert child.poll() is None, child.communicate()
+        assert time.monotonic() < end
     child.send_signal(signal.SIGTERM)
     out, err = child.communicate(timeout=60)
     assert child.returncode == 128 + signal.SIGTERM
     assert left_in(workspace) == []
     assert not out and b"Traceback" not in err, err.decode()
+
+
+def test_what_of_ray_asks_something_after_a_job_connects_to_nothing(cluster):
+    with ray_cluster.connected(cluster.address) as ray:
+        assert ray.nodes()
+    with pytest.raises(ray.exceptions.RaySystemError, match="has not been started"):
+        ray.nodes()
+    assert not ray.is_initialized()
 
 
 @pytest.mark.parametrize(
