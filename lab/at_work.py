@@ -7,7 +7,7 @@ from dssm_core.processes import is_locked
 from dssm_core.runs import ACTIVE, Run, RunState, cancel_run, open_run
 from dssm_core.sweeps import Sweep, cancel_sweep
 from dssm_core.workspace import Workspace
-from lab import loading, tables, words
+from lab import address, loading, tables, words
 from lab.language import t, told
 
 _POLL = "2s"
@@ -77,11 +77,11 @@ def show(workspace: Workspace, page: str) -> None:
             if not sweeps and not runs:
                 st.rerun()  # without this panel, which then polls no more
             _show_work(sweeps, runs, linked=page != "Train")
-            _show_end(workspace)
+            _show_end(workspace, page)
 
         watch()
     else:
-        _show_end(workspace)
+        _show_end(workspace, page)
 
 
 def _show_work(sweeps: Sweeps, runs: Runs, linked: bool) -> None:
@@ -126,7 +126,7 @@ def _note_ends(runs: Runs) -> None:
         st.session_state[_ENDED] = over[-1]
 
 
-def _show_end(workspace: Workspace) -> None:
+def _show_end(workspace: Workspace, page: str) -> None:
     """How the run that ended last did, until that is dismissed."""
     if not st.session_state.get(_ENDED):
         return
@@ -137,10 +137,17 @@ def _show_end(workspace: Workspace) -> None:
     with st.container(border=True, gap="xsmall"):
         st.text(_says_end(run))
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.page_link(
-                "pages/train.py", label=t("Open it"), icon=":material/open_in_new:", query_params={"run": run.id}
-            )
+            _offer(run, page)
             st.button(t("Dismiss"), key="dismiss end", icon=":material/close:", type="tertiary", on_click=_dismiss)
+
+
+def _offer(run: Run, page: str) -> None:
+    label, icon = t("Open it"), ":material/open_in_new:"
+    if page != "Train":
+        st.page_link("pages/train.py", label=label, icon=icon, query_params={"run": run.id})
+    # a link to the page that one is on is no coming to it
+    elif st.button(label, key="open end", icon=icon, type="tertiary", on_click=address.choose, args=("run", run.id)):
+        st.rerun()
 
 
 def _says_end(run: Run) -> str:

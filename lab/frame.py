@@ -12,7 +12,7 @@ import streamlit as st
 from dssm_core.errors import UserError
 from dssm_core.runs import Run, RunState
 from dssm_core.workspace import Workspace, new_id
-from lab import access, at_work, language, loading, look, tables, undo, words
+from lab import access, address, at_work, language, loading, look, tables, undo, words
 from lab.complaint import complain
 from lab.language import t
 
@@ -86,8 +86,8 @@ def start(title: str) -> Workspace:
 
     Stops whoever may not see it. `title`: of the page, in English.
     """
-    language.settle()
-    _note_arrival(title)
+    address.come_to(title)
+    language.settle(address.take(language.KEY))
     st.set_page_config(f"{t(title)} · recall lab", str(_ASSETS / "favicon.svg"), layout="wide")
     look.dress()
     st.logo(str(_ASSETS / "logo.svg"), size="large", icon_image=str(_ASSETS / "favicon.svg"))
@@ -105,16 +105,6 @@ def start(title: str) -> Workspace:
             at_work.show(workspace, title)
     undo.offer(workspace)
     return workspace
-
-
-def _note_arrival(title: str) -> None:
-    if st.session_state.get("page") != title:
-        st.session_state["page"], st.session_state["arrived"] = title, True
-
-
-def arrived() -> bool:
-    """Whether the page was just come to, by a link or from another page; told once."""
-    return st.session_state.pop("arrived", False)
 
 
 def finished_runs(workspace: Workspace, wanted: Sequence[str] = ()) -> list[Run]:

@@ -8,7 +8,7 @@ import streamlit as st
 from dssm_core.config import KEYS, Config, settings_between, with_settings
 from dssm_core.errors import UserError
 from dssm_core.presets import PRESETS
-from lab import frame, knobs
+from lab import address, knobs
 from lab.language import t, told
 
 _COMPLAINTS = "left out of the link"
@@ -16,13 +16,10 @@ _COMPLAINTS = "left out of the link"
 
 
 def take() -> None:
-    """Turn the knobs to what the address says, when the page was just come to; else they stay as the session has them.
-
-    Only then: while somebody turns them, the browser's address is a step behind.
-    """
-    if frame.arrived() and "preset" in st.query_params:
-        complaints = _turn(st.query_params["preset"], st.query_params.get_all("set"))
-        st.session_state[_COMPLAINTS] = complaints
+    """Turn the knobs to what the address says, when the page was just come to; else they stay as the session has
+    them."""
+    for preset in address.take("preset"):
+        st.session_state[_COMPLAINTS] = _turn(preset, st.query_params.get_all("set"))
         st.session_state[knobs.LIKE] = st.query_params.get(knobs.LIKE, "")
     if "preset" not in st.session_state:
         _turn(next(iter(PRESETS)), [])

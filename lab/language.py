@@ -20,7 +20,8 @@ TABLE = Path(__file__).parent.parent / "assets" / "texts.csv"
 """The table of texts: columns english, chinese; sorted by the English."""
 LANGUAGES = {"en": "English", "zh": "中文"}
 """Each language by its code, by the name that its speakers have for it."""
-_KEY = "language"
+KEY = "language"
+"""What the address and the session call the language."""
 _OUR_WORDS = ("dataset", "run", "sweep", "folder", "datasets", "runs", "sweeps", "users", "articles")
 _OUR_WORDS += ("train", "validation", "test", "failed", "cancelled", "interrupted", "running", "queued", "damaged")
 """Single words that sentences of dssm_core fill in; every other word may be a name from the data."""
@@ -80,7 +81,7 @@ def chosen() -> str:
         return spoken
     if get_script_run_ctx(suppress_warning=True) is None:
         return "en"
-    return st.session_state.get(_KEY) or _of_browser()
+    return st.session_state.get(KEY) or _of_browser()
 
 
 @contextmanager
@@ -93,13 +94,13 @@ def speaking(language: str) -> Iterator[None]:
         _SPOKEN.reset(token)
 
 
-def settle() -> None:
-    """Take the language that the address asks for, and keep in the address one that is not the browser's."""
-    asked = st.query_params.get(_KEY)
-    if asked in LANGUAGES:
-        st.session_state[_KEY] = asked
-    elif chosen() != _of_browser():
-        st.query_params[_KEY] = chosen()
+def settle(asked: list[str]) -> None:
+    """Take the language that the address asks for, if any, and keep in the address one that is not the browser's."""
+    for language in asked:
+        if language in LANGUAGES:
+            st.session_state[KEY] = language
+    if chosen() != st.query_params.get(KEY, _of_browser()):
+        st.query_params[KEY] = chosen()
 
 
 def switch() -> None:
@@ -117,7 +118,7 @@ def switch() -> None:
 
 
 def _switched() -> None:
-    st.session_state[_KEY] = st.query_params[_KEY] = st.session_state["language switch"]
+    st.session_state[KEY] = st.query_params[KEY] = st.session_state["language switch"]
 
 
 def _of_browser() -> str:

@@ -62,11 +62,11 @@ def main() -> None:
 
 def choose_runs(workspace: Workspace, finished: list[Run]) -> list[Run]:
     named = words.dataset_names(workspace.datasets())
-    linked = [run for run in finished if run.id in st.query_params.get_all("compared")]
+    linked = [run for run in finished if run.id in address.given("compared")]
     datasets = list(dict.fromkeys(run.dataset for run in finished))
     if len(datasets) > 1:
         # not "dataset": a choice among those that have runs must not change what Data and Train have open
-        if linked and "compared_on" not in st.query_params:
+        if linked and not address.given("compared_on"):
             several = len({run.dataset for run in linked}) > 1
             st.session_state["compared_on"] = "all" if several else linked[0].dataset
         dataset = choices.select(

@@ -57,9 +57,7 @@ def main() -> None:
             t("What each strategy would take as negatives: no training needed. Turn its knobs, then train with it.")
         )
         log, chosen = choose(workspace, {manifest["id"]: manifest for manifest in manifests})
-        # only then: later the browser's address is a step behind what is turned
-        if frame.arrived():
-            take_address(chosen)
+        take_address(chosen)
         findings = st.container()
         settled = show_strategies(log, chosen)
         with findings:
@@ -93,11 +91,13 @@ def take_address(chosen: list[str]) -> None:
     """Turn the knobs to what the address says, and draw as it says."""
     for strategy in chosen:
         for name in starting_knobs(strategy):
-            said = read_knob(strategy, name, st.query_params.get(f"{strategy}.{name}", ""))
-            if said not in (None, ""):
-                st.session_state[f"lab {strategy} negatives.{name}"] = said
-    if re.fullmatch("[0-9]{1,9}", draw := st.query_params.get("draw", "")):
-        st.session_state["draw"] = int(draw)
+            for text in address.take(f"{strategy}.{name}"):
+                said = read_knob(strategy, name, text)
+                if said not in (None, ""):
+                    st.session_state[f"lab {strategy} negatives.{name}"] = said
+    for draw in address.take("draw"):
+        if re.fullmatch("[0-9]{1,9}", draw):
+            st.session_state["draw"] = int(draw)
 
 
 def read_log(workspace: Workspace, dataset: Dataset) -> Log:
@@ -334,7 +334,7 @@ def choose_user(log: Log) -> int:
     """The row of the chosen user. A big log lists some of its users; any other id can be typed."""
     ids = log.dataset.users["user_id"]
     listed = ids.iloc[np.sort(log.facts.users[:_LISTED_USERS])].tolist()
-    wanted = st.query_params.get("user", st.session_state.get("user", ""))
+    wanted = address.asked("user")
     known = bool(wanted) and bool((ids == wanted).any())
     options = listed if not known or wanted in listed else [wanted, *listed]
     changed = address.one("user", options, ids.iloc[log.facts.users[0]])

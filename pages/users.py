@@ -95,9 +95,10 @@ def choose_user(dataset: Dataset, run: Run, k: int) -> int | None:
         persist_state="session",
     )
     found = user_search.matching(dataset, run, k, text)
-    asked = user_search.row_of(dataset, st.query_params.get("user", ""))
-    if st.query_params.get("user") and asked is None:
-        missing = t("User {user} is not in this dataset.", user=st.query_params["user"])
+    wanted = address.asked("user") or ""
+    asked = user_search.row_of(dataset, wanted)
+    if wanted and asked is None:
+        missing = t("User {user} is not in this dataset.", user=wanted)
         st.info(words.as_markdown(missing), icon=":material/info:")
     stranger = user_search.row_of(dataset, text)
     extra = [dataset.users["user_id"].iat[row] for row in (asked, stranger) if row is not None]
@@ -343,7 +344,7 @@ def says_moved(rows: pd.DataFrame, names: tuple[str, str]) -> str:
 
 def show_article(workspace: Workspace, dataset: Dataset, run: Run, k: int) -> None:
     """The article of a selected row, or of the address, in a window of its own."""
-    wanted = st.query_params.get("article")
+    wanted = address.opened("article")
     if not wanted:
         return
     rows = np.flatnonzero((dataset.articles["article_id"] == wanted).to_numpy())

@@ -1,5 +1,6 @@
 """What is turned on a page is in its address, which shows the same in a fresh browser."""
 
+import pandas as pd
 import pytest
 
 from dssm_core.workspace import Workspace
@@ -85,3 +86,48 @@ def test_the_index_s_settings_come_from_the_address(open_page, home):
     assert not fresh.exception
     assert (fresh.segmented_control(key="k").value, fresh.selectbox(key="setting").value) == (5, "exact")
     assert fresh.text_input(key="index more").value == "index.probes=4"
+
+
+def test_a_choice_outranks_an_address_that_is_a_step_behind(open_page, home):
+    at = open_page("pages/users.py", home)
+    before, k = at.query_params["user"], at.query_params["k"]
+    next(button for button in at.button if button.label == "Next").click().run()
+    chosen = at.query_params["user"]
+    assert chosen != before
+    # what the browser sends when somebody goes on before the new address has reached it
+    at.query_params["user"], at.query_params["k"] = before, k
+    at.segmented_control(key="k").set_value(5).run()
+    assert at.selectbox(key="user").value == at.query_params["user"] == chosen
+    assert at.segmented_control(key="k").value == 5
+
+
+def test_a_window_that_was_closed_stays_closed_under_an_address_that_is_a_step_behind(open_page, home):
+    def opened(at):
+        return any(heading.value == "Nearest articles" for heading in at.subheader)
+
+    (dataset,) = Workspace(home, bundled=None).datasets()
+    article = pd.read_parquet(home / "datasets" / dataset["id"] / "articles.parquet")["article_id"].iat[1]
+    at = open_page("pages/users.py", home, run=TRAINED, article=article)
+    assert opened(at)
+    at.session_state["article"] = ""  # closed
+    at.query_params["article"] = article
+    at.segmented_control(key="k").set_value(5).run()
+    assert not opened(at)
+
+
+def test_the_language_outranks_an_address_that_is_a_step_behind(open_page, home):
+    at = open_page("pages/map.py", home, language="zh")
+    at.segmented_control(key="language switch").set_value("en").run()
+    at.query_params["language"] = "zh"
+    at.segmented_control(key="k").set_value(5).run()
+    assert at.title[0].value == "Map"
+    assert at.query_params["language"] == "en"
+
+
+def test_what_the_address_says_is_taken_anew_whenever_the_page_is_come_to(open_page, home):
+    at = open_page("pages/users.py", home, k="5")
+    at.segmented_control(key="k").set_value(50).run()
+    at.switch_page("pages/map.py").run()
+    at.switch_page("pages/users.py")
+    at.query_params["k"] = "5"
+    assert at.run().segmented_control(key="k").value == 5
