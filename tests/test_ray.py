@@ -179,6 +179,18 @@ def test_what_cannot_be_shared_out_is_refused(trained, cluster, kind, message):
         evaluate_run(trained, run, config, lambda one: shared_out(one, cluster.address))
 
 
+def test_a_cluster_that_does_not_start_in_time_is_told(monkeypatch):
+    def late(**settings):
+        raise Exception("The current node timed out during startup. The GCS may be overloaded.")
+
+    monkeypatch.setattr(ray_cluster.imported(), "init", late)
+    with (
+        pytest.raises(UserError, match="no Ray cluster can be used at this machine: The current node timed out"),
+        ray_cluster.connected(),
+    ):
+        pass
+
+
 def test_a_cluster_of_ones_own_tells_nobody_and_leaves_nothing(trained, tmp_path):
     environment = {
         **os.environ,
