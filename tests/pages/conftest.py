@@ -2,13 +2,14 @@
 
 import json
 import shutil
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from dssm_core.comparable import baseline_run_id
@@ -75,6 +76,14 @@ def some_events() -> list[dict]:
             health |= {"false_negatives": 0.001 * step}
             events.append({"type": "epoch", "epoch": step // 4, "epochs": 2, **measured, **health})
     return events
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_scan_of_components():
+    """Each AppTest asks all installed packages anew whether they bring Streamlit components: a third of its time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture
