@@ -4,7 +4,6 @@ to run nothing and ask for nothing that does not come from here."""
 import base64
 import hashlib
 import re
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -15,8 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lab.ahead import Ahead
-
-_INDEX = Path(st.__file__).parent / "static" / "index.html"
+from lab.first_frame import INDEX, FirstFrame
 
 
 def layers() -> list[Middleware]:
@@ -27,6 +25,7 @@ def layers() -> list[Middleware]:
         Middleware(SameOrigin),
         Middleware(StrictHeaders),
         Middleware(Ahead),
+        Middleware(FirstFrame),
     ]
 
 
@@ -74,7 +73,7 @@ class StrictHeaders:
     def __init__(self, app: ASGIApp):
         self.app = app
         self.headers = {
-            "Content-Security-Policy": content_policy(_INDEX.read_text(encoding="utf-8")),
+            "Content-Security-Policy": content_policy(INDEX.read_text(encoding="utf-8")),
             "Referrer-Policy": "no-referrer",
             "X-Content-Type-Options": "nosniff",
         }

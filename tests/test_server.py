@@ -14,6 +14,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from lab.access import PROXY
+from lab.first_frame import is_of_page
 from tests.serving import ROOT, RUN, served
 
 STREAM = "/_stcore/stream"
@@ -158,6 +159,21 @@ def test_a_page_names_the_script_that_draws_charts_and_only_a_page_does(address)
     status, text, headers = asked(address, script.strip("<>"))
     assert status == 200 and len(text) > 1_000_000
     assert "link" not in headers
+
+
+@pytest.mark.parametrize("path", ["/", "/compare"])
+def test_a_page_has_its_outline_from_the_first_frame_and_is_never_answered_from_before(address, path):
+    status, text, headers = asked(address, path, **{"Accept-Encoding": "gzip"})
+    assert status == 200
+    assert f"<style>{(ROOT / 'assets/first_frame.css').read_text(encoding='utf-8')}</style></head>" in text
+    assert text.endswith("</html>\n") and not {"etag", "last-modified"} & headers.keys()
+
+
+def test_html_that_is_no_page_is_left_as_it_is():
+    html = {"status": 200, "headers": [(b"content-type", b"text/html; charset=utf-8")]}
+    assert is_of_page({"path": "/users"}, html)
+    assert not is_of_page({"path": "/media/0.html"}, html)
+    assert not is_of_page({"path": "/users"}, {**html, "status": 206})
 
 
 @pytest.mark.parametrize(
