@@ -22,7 +22,7 @@ from dssm_core.split import Split
 from dssm_core.train_counts import TrainCounts, count_train
 from dssm_core.workspace import Workspace
 from lab import loading, tables, words
-from lab.language import chosen, lazy, t
+from lab.language import chosen, t
 
 _RESAMPLES = 1000
 _CURVE_RESAMPLES = 200
@@ -241,7 +241,7 @@ def calibration() -> dict | None:
     return json.loads(_CALIBRATION.read_text(encoding="utf-8")) if _CALIBRATION.exists() else None
 
 
-@st.cache_data(max_entries=50, show_spinner=lazy("Comparing user by user …"))
+@st.cache_data(max_entries=50, show_spinner=False)
 def _differences(stamps: tuple[str, ...], baseline: str, metric: str, _runs: list[Run]) -> pd.DataFrame:
     some = [run for run in _runs if metric in loading.per_user(run)]
     per_user = {run.id: loading.per_user(run) for run in some}
@@ -250,7 +250,7 @@ def _differences(stamps: tuple[str, ...], baseline: str, metric: str, _runs: lis
     return table.rename(columns={"group": "run"})
 
 
-@st.cache_resource(max_entries=4, show_spinner=lazy("Looking for common ground …"))
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _outcomes(stamps: tuple[str, ...], _comparison: Comparison) -> dict[str, Outcome]:
     return compare.on_common_ground(_comparison.workspace, _comparison.runs)
 
@@ -266,7 +266,7 @@ def _per_user(key: tuple[str, ...], ks: tuple[int, ...], run: str, _comparison: 
     return per_user_metrics(_comparison.held_out(_run), list(ks))
 
 
-@st.cache_data(max_entries=64, show_spinner=lazy("Comparing user by user …"))
+@st.cache_data(max_entries=64, show_spinner=False)
 def _board(
     key: tuple[str, ...], baseline: str, metric: str, _comparison: Comparison
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -282,7 +282,7 @@ def _board(
     return values, apart, pd.DataFrame(single)
 
 
-@st.cache_data(max_entries=16, show_spinner=lazy("Counting hits …"))
+@st.cache_data(max_entries=16, show_spinner=False)
 def _curves(key: tuple[str, ...], _comparison: Comparison) -> pd.DataFrame:
     longest = _comparison.longest()
     ks = [k for k in _CURVE_KS if k < longest] + [longest]
@@ -318,12 +318,12 @@ def _train_counts(comparison: Comparison) -> TrainCounts:
     return _counted(loading.stamp(folder), key, comparison.dataset, comparison.split)
 
 
-@st.cache_resource(max_entries=4, show_spinner=lazy("Counting train …"))
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _counted(stamp: str, key: str, _dataset: Dataset, _split: Split) -> TrainCounts:
     return count_train(_dataset, _split)
 
 
-@st.cache_data(max_entries=64, show_spinner=lazy("Counting hits …"))
+@st.cache_data(max_entries=64, show_spinner=False)
 def _by_segment(key: tuple[str, ...], name: str, k: int, _comparison: Comparison, _segment: Segment) -> pd.DataFrame:
     rows = []
     for group, runs in _comparison.groups.items():
@@ -362,14 +362,14 @@ def _reasons(
     return pd.concat(tables, ignore_index=True)
 
 
-@st.cache_data(max_entries=64, show_spinner=lazy("Comparing cell by cell …"))
+@st.cache_data(max_entries=64, show_spinner=False)
 def _matrix(key: tuple[str, ...], group: str, baseline: str, k: int, _comparison: Comparison) -> pd.DataFrame:
     crossed = [segment for segment in segments(_comparison) if segment.name in CROSSED]
     one, other = ([_comparison.held_out(run) for run in _comparison.groups[id]] for id in (group, baseline))
     return compare.difference_matrix(one, other, crossed, k)
 
 
-@st.cache_data(max_entries=32, show_spinner=lazy("Counting what was recalled …"))
+@st.cache_data(max_entries=32, show_spinner=False)
 def _popularity(key: tuple[str, ...], k: int, _comparison: Comparison) -> pd.DataFrame:
     decile = popularity_deciles(_train_counts(_comparison))
     clicks = _comparison.held_out(_comparison.runs[0])
@@ -397,7 +397,7 @@ def _shares(decile: np.ndarray, articles: pd.Series) -> np.ndarray:
     return counted / max(1, counted.sum())
 
 
-@st.cache_data(max_entries=32, show_spinner=lazy("Comparing the lists …"))
+@st.cache_data(max_entries=32, show_spinner=False)
 def _overlap(key: tuple[str, ...], k: int, _comparison: Comparison) -> pd.DataFrame:
     firsts = [runs[0] for runs in _comparison.groups.values()]
     users = np.sort(_comparison.held_out(firsts[0])["user"].unique())

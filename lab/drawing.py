@@ -23,7 +23,6 @@ from dssm_core.strategy import Strategy
 from dssm_core.train_counts import count_train
 from dssm_core.workspace import Workspace
 from lab import loading, strategies
-from lab.language import lazy
 
 DRAWS = 20_000
 """About as many draws the shares are measured on."""
@@ -90,20 +89,20 @@ def _earlier_of(space: Workspace, data: Dataset, config: Config) -> EarlierRun:
     return _earlier(*_keys(space, data, config), run, data, space, config)
 
 
-@st.cache_resource(max_entries=4, show_spinner=lazy("Counting train …"))
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _facts(stamp: str, key: str, _data: Dataset, _space: Workspace, _config: Config) -> TrainFacts:
     split = loading.split(_data, _space, _config)
     return TrainFacts.of(_data, split, count_train(_data, split))
 
 
-@st.cache_resource(max_entries=4, show_spinner=lazy("Reading the earlier run …"))
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _earlier(stamp: str, key: str, run: str, _data: Dataset, _space: Workspace, _config: Config) -> EarlierRun:
     some = facts(_space, _data, _config)
     earlier = earlier_run(_space, _data.id, _config, some.counts.clicked)
     return replace(earlier, users=np.sort(some.users[:MINED_USERS]))
 
 
-@st.cache_resource(max_entries=64, show_spinner=lazy("Making the strategy ready …"))
+@st.cache_resource(max_entries=64, show_spinner=False)
 def _strategy(
     stamp: str, key: str, settings: str, run: str, _data: Dataset, _space: Workspace, _config: Config
 ) -> Strategy:

@@ -68,13 +68,6 @@ def _filled_in(value: str) -> str:
     return _told(value) or value if " " in value or value in _OUR_WORDS else value
 
 
-class lazy(str):
-    """A text for a decorator, which is evaluated before there is a session: put into its language once it is shown."""
-
-    def __str__(self) -> str:
-        return t(str.__str__(self))
-
-
 def chosen() -> str:
     """The code of the session's language: what was switched to, else the browser's; English where no page is drawn."""
     if spoken := _SPOKEN.get():

@@ -23,6 +23,7 @@ def lessons() -> list[Lesson]:
             _show_negatives,
             _source("Wang & Isola, ICML 2020", "https://arxiv.org/abs/2005.10242"),
             (("pages/sampling.py", t("See what each strategy draws"), ":material/casino:", {}),),
+            height=643,
         ),
         Lesson(
             t("Why must popularity be corrected?"),
@@ -34,6 +35,7 @@ def lessons() -> list[Lesson]:
             _show_correction,
             _source("Yi et al., RecSys 2019", "https://doi.org/10.1145/3298689.3346996"),
             (_compare("in_batch", "in_batch_uncorrected", "popular"),),
+            height=627,
         ),
         Lesson(
             t("Why do exposed-only negatives mislead?"),
@@ -45,6 +47,7 @@ def lessons() -> list[Lesson]:
             _show_exposed,
             _source("Huang et al., KDD 2020", "https://arxiv.org/abs/2006.11632"),
             (_compare("exposed", "uniform", "mined", "mined_alone", "popular"),),
+            height=438,
         ),
         Lesson(
             t("What does Annoy lose?"),
@@ -63,6 +66,7 @@ def lessons() -> list[Lesson]:
                     {"run": learning.runs()[learning.BEST].id},
                 ),
             ),
+            height=536,
         ),
         Lesson(
             t("How sure is a number?"),
@@ -74,6 +78,7 @@ def lessons() -> list[Lesson]:
             _show_evaluation,
             _source("Ferrari Dacrema et al., RecSys 2019", "https://arxiv.org/abs/1907.06902"),
             (_compare(learning.BEST, "item_knn", "popular", "random"),),
+            height=430,
         ),
     ]
 

@@ -21,6 +21,7 @@ def mistakes() -> list[Lesson]:
             ),
             explain("false negative"),
             _show_dropped,
+            height=276,
         ),
         Lesson(
             t("A cache ignores its parameters"),
@@ -30,6 +31,7 @@ def mistakes() -> list[Lesson]:
             ),
             explain("negative"),
             _show_cache,
+            height=217,
         ),
         Lesson(
             t("Encoder numbers are shifted on one side"),
@@ -40,6 +42,7 @@ def mistakes() -> list[Lesson]:
             ),
             explain("cold article"),
             _show_shifted,
+            height=193,
         ),
         Lesson(
             t("Scaling is fitted on the test too"),
@@ -49,6 +52,7 @@ def mistakes() -> list[Lesson]:
             ),
             explain("leakage"),
             _show_scaling,
+            height=215,
         ),
         Lesson(
             t("Lists are ordered farthest first"),
@@ -58,6 +62,7 @@ def mistakes() -> list[Lesson]:
             ),
             explain("NDCG"),
             _show_farthest,
+            height=431,
         ),
         Lesson(
             t("Distances are handed on as similarities"),
@@ -67,6 +72,7 @@ def mistakes() -> list[Lesson]:
             ),
             explain("recall stage"),
             _show_distances,
+            height=277,
         ),
     ]
 

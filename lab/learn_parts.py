@@ -1,13 +1,13 @@
 """What a lesson of Learn is, and how its parts are drawn."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dssm_core.lessons import Measured
-from lab import words
+from lab import skeleton, words
 from lab.language import t
 
 Link = tuple[str, str, str, dict]
@@ -16,7 +16,8 @@ Link = tuple[str, str, str, dict]
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson: its question, what it tells, the help of its heading, what it shows, and where to read and to go on."""
+    """A lesson: its question, what it tells, the help of its heading, what it shows, where to read and to go on, and
+    the height (pixels) of what it shows."""
 
     question: str
     told: str
@@ -24,20 +25,22 @@ class Lesson:
     show: Callable[[], None]
     source: str = ""
     links: tuple[Link, ...] = ()
+    _: KW_ONLY
+    height: int
 
 
-def announce(lesson: Lesson) -> DeltaGenerator:
-    """Draw what a lesson says; returns the place for what it computes."""
+def announce(lesson: Lesson, arrived: bool) -> DeltaGenerator:
+    """Draw what a lesson says; returns the place for what it computes, as `skeleton.place` does."""
     st.header(lesson.question, help=lesson.help, divider="gray")
     st.markdown(f"{lesson.told} {lesson.source}")
-    place = st.container()
+    place = skeleton.place(lesson.height, arrived)
     with st.container(horizontal=True):
         for page, label, icon, query in lesson.links:
             st.page_link(page, label=label, icon=icon, query_params=query)
     return place
 
 
-def announce_in_pairs(told: list[Lesson]) -> list[tuple[Lesson, DeltaGenerator]]:
+def announce_in_pairs(told: list[Lesson], arrived: bool) -> list[tuple[Lesson, DeltaGenerator]]:
     """Two beside each other; on a phone one below the other."""
     places = []
     for first in range(0, len(told), 2):
@@ -45,7 +48,7 @@ def announce_in_pairs(told: list[Lesson]) -> list[tuple[Lesson, DeltaGenerator]]
             with column.container(border=True, height="stretch"):
                 st.subheader(mistake.question, help=mistake.help)
                 st.markdown(mistake.told)
-                places.append((mistake, st.container()))
+                places.append((mistake, skeleton.place(mistake.height, arrived)))
     return places
 
 

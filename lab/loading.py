@@ -25,7 +25,7 @@ from dssm_core.split import Split, make_split
 from dssm_core.stored_files import is_there
 from dssm_core.workspace import Workspace
 from lab import words
-from lab.language import lazy, t, told
+from lab.language import t, told
 
 _SPLIT_SECTIONS = ("split", "pool")
 
@@ -110,6 +110,11 @@ def vectors(run: Run, side: str) -> Vectors | None:
     return _vectors(stamp(run.folder), side, run)
 
 
+def with_vectors(some: list[Run]) -> list[Run]:
+    """Of some runs those that have vectors, which baselines have not."""
+    return [run for run in some if run.model == "two_tower" and vectors(run, "articles") is not None]
+
+
 def tagged(labels: dict[str, str], some: list[Run]) -> dict[str, str]:
     """The labels of some runs, by id, with their tags behind them."""
     tags = {run.id: "".join(f" #{tag}" for tag in read_notes(run).tags) for run in some if not run.bundled}
@@ -165,32 +170,32 @@ def _counted(stamp: str, split_key: str, _data: Dataset) -> Counted:
     return Counted(_data)
 
 
-@st.cache_data(max_entries=64, show_spinner=lazy("Estimating the memory …"))
+@st.cache_data(max_entries=64, show_spinner=False)
 def _need(stamp: str, config_key: str, _space: Workspace, _counted: Counted, _config: Config) -> Need:
     return readiness.need(_space, _counted, _config)
 
 
-@st.cache_resource(max_entries=4, show_spinner=lazy("Reading the dataset …"))
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _dataset(stamp: str, dataset_id: str, _space: Workspace) -> Dataset:
     return workspace.load_dataset(_space, dataset_id)
 
 
-@st.cache_resource(max_entries=8, show_spinner=lazy("Cutting train and test …"))
+@st.cache_resource(max_entries=8, show_spinner=False)
 def _split(stamp: str, key: str, _data: Dataset, _config: Config) -> Split:
     return make_split(_data, _config.split, _config.pool)
 
 
-@st.cache_resource(max_entries=4, show_spinner=lazy("Counting readers …"))
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _readers(stamp: str, key: str, _data: Dataset, _split: Split) -> Readers:
     return Readers.of(_data, _split)
 
 
-@st.cache_resource(max_entries=8, show_spinner=lazy("Reading the vectors …"))
+@st.cache_resource(max_entries=8, show_spinner=False)
 def _vectors(stamp: str, side: str, _run: Run) -> Vectors | None:
     return read_vectors(_run, side)
 
 
-@st.cache_resource(max_entries=16, show_spinner=lazy("Checking for leaks …"))
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _guards(stamp: str, key: str, _data: Dataset, _split: Split) -> list[leakage.Guard]:
     return leakage.leakage_report(_data, _split)
 
@@ -200,7 +205,7 @@ def _metrics(stamp: str, _run: Run) -> dict:
     return _run.metrics()
 
 
-@st.cache_resource(max_entries=16, show_spinner=lazy("Reading the recall lists …"))
+@st.cache_resource(max_entries=16, show_spinner=False)
 def _recall(stamp: str, _run: Run) -> pd.DataFrame:
     return _run.recall()
 

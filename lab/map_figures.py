@@ -10,6 +10,8 @@ from lab import palette, words
 from lab.figures import finished, short
 from lab.language import t
 
+HEIGHT = 640
+"""Pixels of the map."""
 _SHOWN_CATEGORIES = 9
 _SCALE = [[0, palette.GREY], [0.5, palette.BLUE], [1, palette.ORANGE]]
 """From low to high; all of it stands out on a light and on a dark ground."""
@@ -64,7 +66,7 @@ def articles(points: pd.DataFrame, colour: str, total: int, kept: float | None) 
         rows.append(points["row"].to_numpy())
     figure.update_xaxes(title=t("first direction"), showticklabels=False)
     figure.update_yaxes(title=t("second direction"), showticklabels=False, scaleanchor="x")
-    figure = finished(figure, says_map(len(points), total, kept), legend=True, height=640, grid="")
+    figure = finished(figure, says_map(len(points), total, kept), legend=True, height=HEIGHT, grid="")
     figure.update_layout(dragmode="pan", legend={"itemsizing": "constant"})
     return Drawn(figure, rows)
 

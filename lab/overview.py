@@ -12,12 +12,14 @@ from dssm_core.segments import segments_of
 from dssm_core.split import Split
 from dssm_core.train_counts import count_train
 from dssm_core.workspace import Workspace
-from lab import address, comparing, figures, frame, loading, overview_figures, tables, user_tables, words
+from lab import address, comparing, figures, frame, loading, overview_figures, skeleton, tables, user_tables, words
 from lab.glossary import explain
 from lab.language import t
 
 _STORY_CLICKS = 3
 """Held-out clicks of the user whose story is told, at most: they are seen without scrolling."""
+_STORY = 220
+"""Pixels that are kept for the story while it is read."""
 
 
 def main() -> None:
@@ -92,7 +94,8 @@ def show_finding(workspace: Workspace, runs: list[Run], k: int) -> None:
         return
     baseline = tables.best_baseline(table)
     if baseline is not None:
-        differences = comparing.differences(runs, baseline["id"], metric)
+        with skeleton.of(overview_figures.height_of(len(table)), t("Comparing user by user …")):
+            differences = comparing.differences(runs, baseline["id"], metric)
         st.subheader(words.as_markdown(figures.says_beaten(table, differences)), help=explain("strategy"))
     left, right = st.columns([6, 5])
     with left:
@@ -102,8 +105,9 @@ def show_finding(workspace: Workspace, runs: list[Run], k: int) -> None:
         return
     other = next(run for run in runs if run.id == baseline["id"])
     with right:
-        parts = gains(workspace, best, other, k)
         height = overview_figures.height_of(len(table))
+        with skeleton.of(height, t("Reading the dataset …")):
+            parts = gains(workspace, best, other, k)
         figure = overview_figures.for_whom(parts, names[best.id], names[other.id], metric, height)
         frame.chart(figure, "overview-for-whom")
 
@@ -130,13 +134,15 @@ def _gains(
 
 
 def show_story(workspace: Workspace, run: Run, k: int) -> None:
-    dataset = loading.dataset(workspace, run.dataset)
-    split = loading.split(dataset, workspace, run.config)
+    with skeleton.of(_STORY, t("Reading the recall lists …")):
+        dataset = loading.dataset(workspace, run.dataset)
+        split = loading.split(dataset, workspace, run.config)
+        recalled = loading.recall(run)
     user = story_user(loading.held_out(run), k)
     if user is None:
         return
     score = words.score_name(run)
-    recall = user_tables.of_user(loading.recall(run), user)
+    recall = user_tables.of_user(recalled, user)
     clicks = user_tables.held_out_list(dataset, user_tables.of_user(loading.held_out(run), user), recall, k, score)
     user_id = dataset.users["user_id"].iat[user]
     with st.container(border=True):
@@ -165,8 +171,8 @@ def show_story(workspace: Workspace, run: Run, k: int) -> None:
             title = st.column_config.TextColumn(t("title"), width=250)
             frame.table(clicks[shown], "story-clicks", height=frame.all_rows(clicks), title=title)
     with st.expander(t("What was recalled for this user: {k} articles, best first", k=k)):
-        recalled = user_tables.recall_list(dataset, split, recall, k, score).drop(columns="article")
-        frame.table(recalled, "story-recalled", height=frame.all_rows(recalled, 10))
+        shown = user_tables.recall_list(dataset, split, recall, k, score).drop(columns="article")
+        frame.table(shown, "story-recalled", height=frame.all_rows(shown, 10))
 
 
 def story_user(held_out: pd.DataFrame, k: int) -> int | None:

@@ -23,7 +23,7 @@ from dssm_core.sweeps import (
 from dssm_core.workspace import Workspace
 from lab import address, at_work, frame, loading, undo, words
 from lab.complaint import complain
-from lab.language import lazy, t, told
+from lab.language import t, told
 
 _ENGINES = {"local": "This machine", "ray": "Ray cluster"}
 _AT_ONCE = "As many runs are at work at once as the cluster has CPUs, GPUs and memory for"
@@ -155,7 +155,8 @@ def _tell_plan(
     log = loading.stamp(workspace.dataset_folder(dataset_id))
     try:
         key = (log, tuple(presets), seeds, tuple(settings), positives, elsewhere)
-        runs, budget, needed = _plan(key, workspace, dataset_id)
+        with st.spinner(t("Counting train …")):
+            runs, budget, needed = _plan(key, workspace, dataset_id)
     except UserError as error:
         complain(error)
         return
@@ -167,7 +168,7 @@ def _tell_plan(
     st.text(f"{told_runs} {largest}")
 
 
-@st.cache_data(max_entries=32, show_spinner=lazy("Counting train …"))
+@st.cache_data(max_entries=32, show_spinner=False)
 def _plan(key: tuple, _workspace: Workspace, _dataset_id: str) -> tuple[int, int, float]:
     """How many runs a sweep has, how many positives each sees, and how many bytes of memory the largest needs."""
     _, presets, seeds, settings, positives, elsewhere = key

@@ -7,7 +7,6 @@ import streamlit as st
 from dssm_core.dataset import Dataset
 from dssm_core.runs import Run
 from lab import loading
-from lab.language import lazy
 
 MOST_OFFERED = 1000
 """As many ids are put into a select box: more make the page slow, and nobody scrolls so far."""
@@ -41,7 +40,7 @@ def _people(stamp: str, k: int, _run: Run) -> pd.DataFrame:
     return table.assign(hits=np.bincount(place, hit, len(users)).astype(np.int64))
 
 
-@st.cache_resource(max_entries=64, show_spinner=lazy("Searching …"))
+@st.cache_resource(max_entries=64, show_spinner=False)
 def _matching(stamp: str, k: int, text: str, _run: Run, _dataset: Dataset) -> pd.DataFrame:
     found = people(_run, k)
     table = _dataset.users.iloc[found["user"].to_numpy()]

@@ -23,6 +23,7 @@ from lab import (
     language,
     loading,
     panel_figures,
+    skeleton,
     tables,
     words,
 )
@@ -34,6 +35,8 @@ MOST_RUNS = 60
 _MANY = 6
 """More lines than these crowd one axis: each run then gets a panel of its own."""
 _PANEL_WIDTH = 260
+_CHART = 600
+"""Pixels that are kept for a chart while its numbers are computed."""
 
 
 def main() -> None:
@@ -129,11 +132,13 @@ def settle(workspace: Workspace, runs: list[Run]) -> Comparison:
         narrow = choose_switch("narrow", t("Narrow to the users, held-out clicks and candidate pools that they share"))
         if not narrow:
             st.stop()
-    dataset = loading.dataset(workspace, runs[0].dataset)
-    split = loading.split(dataset, workspace, runs[0].config)
+    with skeleton.of(_CHART, t("Reading the dataset …")):
+        dataset = loading.dataset(workspace, runs[0].dataset)
+        split = loading.split(dataset, workspace, runs[0].config)
     comparison = Comparison(workspace, runs, dataset, split, narrow)
     if narrow:
-        clicks = comparison.held_out(runs[0])
+        with skeleton.of(_CHART, t("Looking for common ground …")):
+            clicks = comparison.held_out(runs[0])
         st.caption(
             t(
                 "Narrowed to {clicks} of {users}, in lists of up to {longest}.",
@@ -229,7 +234,8 @@ def show_panels(title: str, legend: str, panels: dict[str, go.Figure], key: str)
 
 def show_leaderboard(comparison: Comparison, baseline: str, k: int) -> None:
     metric = choose_metric(k)
-    board, single = comparing.leaderboard(comparison, baseline, metric)
+    with skeleton.of(_CHART, t("Comparing user by user …")):
+        board, single = comparing.leaderboard(comparison, baseline, metric)
     frame.chart(compare_figures.leaderboard(board, single, metric), "compare-metric")
     rows = tables.readable(board, metric, comparison.names[baseline])
     frame.table(
@@ -271,7 +277,8 @@ def show_catalogue(comparison: Comparison, k: int) -> None:
 
 
 def show_curves(comparison: Comparison, baseline: str, k: int) -> None:
-    table = comparing.curves(comparison)
+    with skeleton.of(_CHART, t("Counting hits …")):
+        table = comparing.curves(comparison)
     if drawn_apart(comparison):
         legend = t(
             "Coloured: the run of the panel with its 95 % interval. Dashed: {baseline}. Pale: all others.",
@@ -284,7 +291,9 @@ def show_curves(comparison: Comparison, baseline: str, k: int) -> None:
 
 
 def show_missed(comparison: Comparison, baseline: str, k: int) -> None:
-    frame.chart(compare_figures.reasons(comparing.reasons(comparison, k), "run", k), "compare-missed")
+    with skeleton.of(_CHART, t("Counting hits …")):
+        table = comparing.reasons(comparison, k)
+    frame.chart(compare_figures.reasons(table, "run", k), "compare-missed")
     with st.expander(t("What the reasons mean")):
         for reason, meaning in words.REASONS.items():
             st.markdown(f"**{t(reason)}**: {t(meaning)}")
@@ -298,7 +307,8 @@ def show_missed(comparison: Comparison, baseline: str, k: int) -> None:
 
 
 def choose_segment(comparison: Comparison, where) -> Segment:
-    known = {segment.name: segment for segment in comparing.segments(comparison)}
+    with skeleton.of(_CHART, t("Counting train …")):
+        known = {segment.name: segment for segment in comparing.segments(comparison)}
     named, about = comparing.segment_name, explain("segment")
     return known[choices.select(t("Segments by"), list(known), "segment", where=where, format_func=named, help=about)]
 
@@ -312,7 +322,8 @@ def choose_group(comparison: Comparison, key: str, label: str, where, without: s
 def show_segments(comparison: Comparison, baseline: str, k: int) -> None:
     if len(comparison.groups) > 1:
         group = choose_group(comparison, "matrix_run", t("Run to compare with the baseline run"), st, baseline)
-        table = comparing.matrix(comparison, group, baseline, k)
+        with skeleton.of(_CHART, t("Comparing cell by cell …")):
+            table = comparing.matrix(comparison, group, baseline, k)
         names = comparison.names
         frame.chart(compare_figures.matrix(table, names[group], names[baseline], f"recall@{k}"), "compare-matrix")
         st.caption(
@@ -323,7 +334,8 @@ def show_segments(comparison: Comparison, baseline: str, k: int) -> None:
             )
         )
     segment = choose_segment(comparison, st)
-    table = comparing.by_segment(comparison, segment, k)
+    with skeleton.of(_CHART, t("Counting hits …")):
+        table = comparing.by_segment(comparison, segment, k)
     named, metric = comparing.segment_name(segment.name), f"recall@{k}"
     if not drawn_apart(comparison):
         frame.chart(figures.segments(table, comparison.presets, named, metric), "compare-segments")
@@ -340,7 +352,8 @@ def show_segments(comparison: Comparison, baseline: str, k: int) -> None:
 
 
 def show_popularity(comparison: Comparison, baseline: str, k: int) -> None:
-    table = comparing.popularity(comparison, k)
+    with skeleton.of(_CHART, t("Counting what was recalled …")):
+        table = comparing.popularity(comparison, k)
     names, presets = comparison.names, comparison.presets
     if drawn_apart(comparison):
         legend = t(
@@ -358,7 +371,8 @@ def show_overlap(comparison: Comparison, baseline: str, k: int) -> None:
     if len(comparison.groups) < 2:
         st.info(t("One run overlaps with itself alone: choose a second one."))
         return
-    table = comparing.overlap(comparison, k)
+    with skeleton.of(_CHART, t("Comparing the lists …")):
+        table = comparing.overlap(comparison, k)
     if len(table) > _MANY:
         group = choose_group(comparison, "overlap_run", t("Run to hold the others against"), st)
         presets = {comparison.names[group]: preset for group, preset in comparison.presets.items()}
@@ -407,7 +421,8 @@ def show_configs(comparison: Comparison, baseline: str, k: int) -> None:
     frame.table(rows, "configs", frame.all_rows(rows), run=st.column_config.TextColumn(t("run"), pinned=True))
     if len(rows) >= 3:
         metric = f"recall@{k}"
-        board, _ = comparing.leaderboard(comparison, baseline, metric)
+        with skeleton.of(_CHART, t("Comparing user by user …")):
+            board, _ = comparing.leaderboard(comparison, baseline, metric)
         values = board.set_index("run")["value"].reindex(rows["run"]).to_numpy()
         varied = compare_figures.most_varied(rows.drop(columns="run"))
         frame.chart(compare_figures.knobs(varied.assign(**{metric: values}), metric), "compare-knobs")

@@ -19,6 +19,7 @@ from lab import (
     ingest_report,
     loading,
     reading,
+    skeleton,
     tables,
     undo,
     uploads,
@@ -49,7 +50,8 @@ def main() -> None:
             show_delete(workspace, manifest)
             folder = workspace.home / "exports" / manifest["id"]
             frame.command(commands.line(workspace, "export", manifest["id"], to=folder), f"export {manifest['id']}")
-        dataset = loading.dataset(workspace, manifest["id"])
+        with skeleton.of(500, t("Reading the dataset …")):
+            dataset = loading.dataset(workspace, manifest["id"])
         show_counts(dataset)
         ingest_report.show(workspace, dataset)
         show_split(workspace, dataset)
@@ -115,7 +117,8 @@ def show_split(workspace: Workspace, dataset: Dataset) -> None:
     st.subheader(t("Train and test"), help=explain("held-out click"))
     config = split_config(dataset)
     try:
-        split = loading.split(dataset, workspace, config)
+        with skeleton.of(400, t("Cutting train and test …")):
+            split = loading.split(dataset, workspace, config)
     except UserError as error:
         complain(error)
         return
@@ -128,7 +131,9 @@ def show_split(workspace: Workspace, dataset: Dataset) -> None:
             frame.chart(figures.days(days, "clicks"), "clicks-a-day")
         st.caption(words.as_markdown(says_cut(dataset, split)))
         warn_of_left_out(dataset, split)
-    show_guards(loading.guards(dataset, workspace, config))
+    with skeleton.of(400, t("Checking for leaks …")):
+        guards = loading.guards(dataset, workspace, config)
+    show_guards(guards)
 
 
 def says_cut(dataset: Dataset, split: Split) -> str:

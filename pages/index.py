@@ -12,9 +12,12 @@ from dssm_core.index_loss import SETTINGS, IndexLoss
 from dssm_core.misses import LOST_BY_INDEX, reasons_at
 from dssm_core.runs import Run
 from dssm_core.workspace import Workspace
-from lab import choices, frame, index_figures, loading, words
+from lab import choices, frame, index_figures, loading, skeleton, words
 from lab.glossary import explain
-from lab.language import lazy, t
+from lab.language import t
+
+_CHART = 400
+"""Pixels that are kept for a chart while its numbers are read or measured."""
 
 
 def main() -> None:
@@ -23,7 +26,8 @@ def main() -> None:
     with frame.plain_errors():
         asked = list(st.query_params.get_all("run"))
         finished = frame.finished_runs(workspace, asked)
-        trained = [run for run in finished if run.model == "two_tower" and loading.vectors(run, "articles") is not None]
+        with skeleton.of(_CHART, t("Reading the vectors …")):
+            trained = loading.with_vectors(finished)
         if not trained:
             frame.empty(
                 t("No run with vectors has finished yet, and a baseline has none to index."),
@@ -150,7 +154,8 @@ def show_again(workspace: Workspace, run: Run, rows: list[dict], k: int) -> None
         frame.command(commands.line(workspace, "evaluate", run.id, set=settings), f"evaluate {run.id}")
     if st.session_state.get("measured again") != key:
         return
-    evaluation = evaluated(*key, workspace, run, config)
+    with skeleton.of(_CHART, t("Measuring every evaluated user …")):
+        evaluation = evaluated(*key, workspace, run, config)
     show_metrics(run, evaluation, k)
     name = st.text_input(t("Name"), key="index name", placeholder=f"{words.run_name(run)}, {setting}", max_chars=80)
     if st.button(t("Keep as a run of its own"), icon=":material/save:"):
@@ -165,7 +170,7 @@ def show_again(workspace: Workspace, run: Run, rows: list[dict], k: int) -> None
         )
 
 
-@st.cache_resource(max_entries=4, show_spinner=lazy("Measuring every evaluated user …"))
+@st.cache_resource(max_entries=4, show_spinner=False)
 def evaluated(stamp: str, index: str, _workspace: Workspace, _run: Run, _config: Config) -> Evaluation:
     return evaluate_run(_workspace, _run, _config)
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from lab import frame
+from lab import address, frame
 from lab.glossary import CONCEPTS
 from lab.language import t
 from lab.learn_lessons import lessons
@@ -22,8 +22,9 @@ def main() -> None:
         )
     )
     with frame.plain_errors():
+        arrived = address.arrived()
         # all that is read stands at once, and the figures come in one after the other
-        places = [(lesson, announce(lesson)) for lesson in lessons()]
+        places = [(lesson, announce(lesson, arrived)) for lesson in lessons()]
         st.header(t("Mistakes of the published recipe"))
         st.markdown(
             t(
@@ -32,10 +33,10 @@ def main() -> None:
                 link=_CHAPTER,
             )
         )
-        places += announce_in_pairs(mistakes())
+        places += announce_in_pairs(mistakes(), arrived)
         show_glossary()
         for lesson, place in places:
-            with place:
+            with place.container():
                 lesson.show()
 
 

@@ -10,9 +10,9 @@ from dssm_core.projection import MOST_TSNE, PROJECTIONS, Projection, stratified
 from dssm_core.runs import Run
 from dssm_core.split import Split
 from dssm_core.workspace import Workspace
-from lab import choices, frame, loading, map_figures, tables, user_search, user_tables, words
+from lab import choices, frame, loading, map_figures, skeleton, tables, user_search, user_tables, words
 from lab.glossary import explain
-from lab.language import lazy, t
+from lab.language import t
 from lab.map_figures import Drawn
 
 _SIZES = (5000, 20_000, 50_000, 200_000)
@@ -28,7 +28,8 @@ def main() -> None:
     st.title(t("Map"))
     with frame.plain_errors():
         finished = frame.finished_runs(workspace, st.query_params.get_all("run"))
-        trained = [run for run in finished if run.model == "two_tower" and loading.vectors(run, "articles") is not None]
+        with skeleton.of(map_figures.HEIGHT, t("Reading the vectors …")):
+            trained = loading.with_vectors(finished)
         if not trained:
             frame.empty(
                 t("No run with vectors has finished yet, and a baseline has none to draw."),
@@ -38,9 +39,11 @@ def main() -> None:
         if any(run.id in st.query_params.get_all("run") and run not in trained for run in finished):
             st.info(t("A baseline has no vectors to draw: shown is a trained run."), icon=":material/info:")
         run, name, size = choose_map(workspace, trained)
-        dataset = loading.dataset(workspace, run.dataset)
-        split = loading.split(dataset, workspace, run.config)
-        points, projection = shown_articles(workspace, dataset, split, run, name, size)
+        with skeleton.of(map_figures.HEIGHT, t("Reading the dataset …")):
+            dataset = loading.dataset(workspace, run.dataset)
+            split = loading.split(dataset, workspace, run.config)
+        with skeleton.of(map_figures.HEIGHT, t("Putting the vectors into two dimensions …")):
+            points, projection = shown_articles(workspace, dataset, split, run, name, size)
         with st.container(horizontal=True):
             user_id, k = choose_user(run)
             text = st.text_input(
@@ -78,7 +81,7 @@ def shown_articles(
     return _shown_articles(key, workspace, dataset, split, run)
 
 
-@st.cache_resource(max_entries=8, show_spinner=lazy("Putting the vectors into two dimensions …"))
+@st.cache_resource(max_entries=8, show_spinner=False)
 def _shown_articles(
     key: tuple, _workspace: Workspace, _dataset: Dataset, _split: Split, _run: Run
 ) -> tuple[pd.DataFrame, Projection]:

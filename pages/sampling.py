@@ -19,7 +19,7 @@ from dssm_core.presets import PRESETS
 from dssm_core.runs import Run
 from dssm_core.strategy import batch_size
 from dssm_core.workspace import Workspace
-from lab import address, choices, drawing, figures, frame, knobs, loading, palette, strategies, tables, words
+from lab import address, choices, drawing, figures, frame, knobs, loading, palette, skeleton, strategies, tables, words
 from lab.complaint import complain
 from lab.explained import EXPLAINED
 from lab.glossary import explain
@@ -27,6 +27,8 @@ from lab.language import t
 
 _MOST = 4
 _LISTED_USERS = 2000
+_FINDINGS = 920
+"""Pixels that are kept for what is found of the strategies, which is known once their cards are drawn."""
 _NOT_BY = ("key_words",)
 """Attributes that are lists of words, not groups of articles."""
 
@@ -58,16 +60,18 @@ def main() -> None:
         )
         log, chosen = choose(workspace, {manifest["id"]: manifest for manifest in manifests})
         take_address(chosen)
-        findings = st.container()
+        findings = skeleton.place(_FINDINGS, address.arrived())
         settled = show_strategies(log, chosen)
-        with findings:
+        with findings.container():
             show_findings(log, settled)
         show_draws(log, settled)
 
 
 def choose(workspace: Workspace, manifests: dict[str, dict]) -> tuple[Log, list[str]]:
     left, right = st.columns([2, 3])
-    dataset = loading.dataset(workspace, choices.dataset(manifests, "click", left))
+    dataset_id = choices.dataset(manifests, "click", left)
+    with skeleton.of(_FINDINGS, t("Reading the dataset …")):
+        dataset = loading.dataset(workspace, dataset_id)
     with left:
         log = read_log(workspace, dataset)
     shown = ["uniform", "popularity", "in_batch", *(["exposed"] if len(log.facts.counts.exposed.articles) else [])]
@@ -119,7 +123,8 @@ def read_log(workspace: Workspace, dataset: Dataset) -> Log:
     split = others[st.session_state["cut"]].config.split if st.session_state["cut"] else usual
     mineable = [run for run in runs if run.model == "two_tower" and run.config.split == split]
     config = Config(split=split)
-    facts = drawing.facts(workspace, dataset, config)
+    with skeleton.of(60, t("Counting train …")):
+        facts = drawing.facts(workspace, dataset, config)
     cutoff = loading.split(dataset, workspace, config).cutoff
     cut = words.day_time(cutoff, dataset.timezone) if cutoff else ""
     st.caption(words.as_markdown(says_train(facts, split, cut)), help=explain("candidate pool"))
@@ -205,7 +210,8 @@ def ready(log: Log, strategy: str, settings: dict) -> Config:
         )
     config = strategies.train_config(strategy, settings, log.split, len(log.facts.counts.pool))
     batch = batch_size(config.train.batch_size, len(log.facts.clicked))
-    drawing.strategy(log.workspace, log.dataset, config).sizes(config.negatives, batch)
+    with skeleton.of(80, t("Making the strategy ready …")):
+        drawing.strategy(log.workspace, log.dataset, config).sizes(config.negatives, batch)
     return config
 
 

@@ -22,6 +22,7 @@ from lab import (
     loading,
     open_run,
     run_notes,
+    skeleton,
     sweeping,
     words,
 )
@@ -68,15 +69,17 @@ def show_start(workspace: Workspace, manifests: dict[str, dict]) -> None:
         st.text(t("{summary} Source: {source}", summary=t(chosen.summary), source=chosen.source))
         for complaint in knob_link.complaints():
             st.warning(words.as_markdown(complaint), icon=":material/link_off:")
-        config = turn_knobs(workspace, preset, loading.dataset(workspace, dataset_id))
+        with skeleton.of(300, t("Reading the dataset …")):
+            dataset = loading.dataset(workspace, dataset_id)
+        config = turn_knobs(workspace, preset, dataset)
         name = choose_name(workspace, preset, config)
         with st.container(horizontal=True, vertical_alignment="center"):
             pressed = frame.start_button("Start", disabled=config is None)
             if config:
                 frame.command(commands.train(workspace, dataset_id, preset, config, name), "train")
-                show_need(workspace, loading.dataset(workspace, dataset_id), config)
+                show_need(workspace, dataset, config)
         if pressed:
-            start(workspace, loading.dataset(workspace, dataset_id), config, name, preset)
+            start(workspace, dataset, config, name, preset)
 
 
 def choose_name(workspace: Workspace, preset: str, config: Config | None) -> str:
@@ -123,7 +126,9 @@ def start(workspace: Workspace, dataset: Dataset, config: Config, name: str, pre
 def show_need(workspace: Workspace, dataset: Dataset, config: Config) -> None:
     """What the run will take of the memory that is free, or what of the config the log cannot supply."""
     try:
-        st.text(words.memory(loading.need(dataset, workspace, config).bytes, room(workspace)))
+        with st.spinner(t("Estimating the memory …")):
+            need = loading.need(dataset, workspace, config)
+        st.text(words.memory(need.bytes, room(workspace)))
     except UserError as error:
         st.text(told(str(error)))
 

@@ -13,11 +13,13 @@ from dssm_core.readers import nearest, recalled
 from dssm_core.runs import Run
 from dssm_core.split import Split
 from dssm_core.workspace import Workspace
-from lab import address, choices, frame, loading, tables, user_figures, user_search, user_tables, words
+from lab import address, choices, frame, loading, skeleton, tables, user_figures, user_search, user_tables, words
 from lab.glossary import explain
 from lab.language import t
 
 _NEIGHBOURS, _READERS = 10, 50
+_USER, _LIST = 560, 380
+"""Pixels that are kept for a user, and for a list, while they are read."""
 
 
 def main() -> None:
@@ -32,8 +34,9 @@ def main() -> None:
             )
             return
         run, beside, k = choose_runs(workspace, runs)
-        dataset = loading.dataset(workspace, run.dataset)
-        split = loading.split(dataset, workspace, run.config)
+        with skeleton.of(_USER, t("Reading the dataset …")):
+            dataset = loading.dataset(workspace, run.dataset)
+            split = loading.split(dataset, workspace, run.config)
         tell_short_pool(split, k)
         user = choose_user(dataset, run, k)
         if user is None:
@@ -94,7 +97,8 @@ def choose_user(dataset: Dataset, run: Run, k: int) -> int | None:
         placeholder=t("part of a user's id, or of an attribute"),
         persist_state="session",
     )
-    found = user_search.matching(dataset, run, k, text)
+    with skeleton.of(_USER, t("Searching …")):
+        found = user_search.matching(dataset, run, k, text)
     wanted = address.asked("user") or ""
     asked = user_search.row_of(dataset, wanted)
     if wanted and asked is None:
@@ -215,9 +219,9 @@ def show_lists(workspace: Workspace, dataset: Dataset, runs: list[Run], user: in
     names = words.run_names(runs)
     for column, run in zip(st.columns(len(runs)), runs, strict=True):
         with column:
-            recall, held_out = (
-                user_tables.of_user(table, user) for table in (loading.recall(run), loading.held_out(run))
-            )
+            with skeleton.of(_LIST, t("Reading the recall lists …")):
+                lists = loading.recall(run), loading.held_out(run)
+            recall, held_out = (user_tables.of_user(table, user) for table in lists)
             heading = t("Held-out clicks") if len(runs) == 1 else words.as_markdown(names[run.id])
             st.subheader(heading, help=explain("held-out click"))
             if held_out.empty:
@@ -265,7 +269,8 @@ def drawn(held_out: pd.DataFrame) -> str:
 
 def recalled_now(workspace: Workspace, dataset: Dataset, run: Run, user: int, k: int) -> pd.DataFrame | None:
     """The exact recall list of a user whom the run was not evaluated on; None for a run without vectors."""
-    users, articles = loading.vectors(run, "users"), loading.vectors(run, "articles")
+    with skeleton.of(_LIST, t("Reading the vectors …")):
+        users, articles = loading.vectors(run, "users"), loading.vectors(run, "articles")
     if users is None or articles is None:
         return None
     split = loading.split(dataset, workspace, run.config)
@@ -277,7 +282,8 @@ def recalled_now(workspace: Workspace, dataset: Dataset, run: Run, user: int, k:
 
 def show_recalled(workspace: Workspace, dataset: Dataset, run: Run, recall: pd.DataFrame, user: int, k: int) -> None:
     split = loading.split(dataset, workspace, run.config)
-    clicks = loading.readers(dataset, workspace, run.config).clicks()
+    with skeleton.of(_LIST, t("Counting readers …")):
+        clicks = loading.readers(dataset, workspace, run.config).clicks()
     rows = user_tables.recall_list(dataset, split, recall, k, words.score_name(run), clicks)
     frame.table(rows, f"recalled-{run.id}-{user}-{k}", frame.all_rows(rows, 20), open_article(rows))
     if split.cutoff and any(name in rows for name in user_tables.AGES):
@@ -398,7 +404,8 @@ def says_ranks(users: str, ranks: pd.Series) -> str:
 
 def show_neighbours(dataset: Dataset, run: Run, article: int) -> None:
     st.subheader(t("Nearest articles"))
-    found = loading.vectors(run, "articles")
+    with skeleton.of(_LIST, t("Reading the vectors …")):
+        found = loading.vectors(run, "articles")
     if found is None:
         st.text(t("A baseline has no vectors, so nothing is near."))
         return

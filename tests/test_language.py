@@ -14,7 +14,7 @@ from lab import language
 ROOT = Path(__file__).parent.parent
 SHOWING = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "lab").glob("*.py"))]
 ALL = [*SHOWING, *sorted((ROOT / "dssm_core").glob("*.py"))]
-TRANSLATORS = {"t": (0, "{}"), "lazy": (0, "{}"), "counted": (1, "{{number:,}} {}s")}
+TRANSLATORS = {"t": (0, "{}"), "counted": (1, "{{number:,}} {}s")}
 """Each function that translates, with the place of its text among its arguments and what it looks up."""
 
 
@@ -118,7 +118,7 @@ def test_outside_of_a_page_texts_are_english():
 
 def test_a_text_is_put_into_the_language_of_the_session(in_chinese):
     assert language.t("of {a} and {b}", a=1, b=2) == "2、1"
-    assert str(language.lazy("run")) == "训练"
+    assert language.t("run") == "训练"
 
 
 def test_a_sentence_of_the_core_is_known_by_what_stands_between_its_values(in_chinese):

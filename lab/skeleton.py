@@ -1,0 +1,29 @@
+"""What stands in the place of a part of the page until it is there, so that nothing moves when it comes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+
+@contextmanager
+def of(height: int, doing: str, where: Any = st) -> Iterator[None]:
+    """While the body computes what will be shown here, a grey box of about its height (pixels) says what is done.
+
+    It comes after half a second, so that what is quick is not announced. `where`: what it is drawn in, else where the
+    page is at; the body draws nothing there.
+    """
+    with where.container().spinner(doing), where.skeleton(height=height):
+        yield
+
+
+def place(height: int, arrived: bool) -> DeltaGenerator:
+    """A place for what is computed after what stands below it; fill its `container()`.
+
+    A grey box of about its height (pixels) keeps it free for who has just `arrived` at the page; later, what was there
+    before stays until it changes.
+    """
+    kept = st.container()
+    return kept.skeleton(height=height) if arrived else kept
