@@ -28,12 +28,17 @@ class Lesson:
     _: KW_ONLY
     height: int
 
+    @property
+    def name(self) -> str:
+        """What it is found by in the page: that of what draws it, `_show_negatives` → "negatives"."""
+        return self.show.__name__.removeprefix("_show_")
+
 
 def announce(lesson: Lesson, arrived: bool) -> DeltaGenerator:
     """Draw what a lesson says; returns the place for what it computes, as `skeleton.place` does."""
     st.header(lesson.question, help=lesson.help, divider="gray")
     st.markdown(f"{lesson.told} {lesson.source}")
-    place = skeleton.place(lesson.height, arrived)
+    place = skeleton.place(lesson.name, lesson.height, arrived)
     with st.container(horizontal=True):
         for page, label, icon, query in lesson.links:
             st.page_link(page, label=label, icon=icon, query_params=query)
@@ -48,7 +53,7 @@ def announce_in_pairs(told: list[Lesson], arrived: bool) -> list[tuple[Lesson, D
             with column.container(border=True, height="stretch"):
                 st.subheader(mistake.question, help=mistake.help)
                 st.markdown(mistake.told)
-                places.append((mistake, skeleton.place(mistake.height, arrived)))
+                places.append((mistake, skeleton.place(mistake.name, mistake.height, arrived)))
     return places
 
 

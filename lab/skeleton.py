@@ -19,11 +19,13 @@ def of(height: int, doing: str, where: Any = st) -> Iterator[None]:
         yield
 
 
-def place(height: int, arrived: bool) -> DeltaGenerator:
-    """A place for what is computed after what stands below it; fill its `container()`.
+def place(name: str, height: int, arrived: bool) -> DeltaGenerator:
+    """A place for what is computed after what stands below it, which has room for `height` pixels; fill its
+    `container()`. Whoever has just `arrived` at the page sees a grey box there until then.
 
-    A grey box of about its height (pixels) keeps it free for who has just `arrived` at the page; later, what was there
-    before stays until it changes.
+    `name`: no two alike on a page.
     """
-    kept = st.container()
-    return kept.skeleton(height=height) if arrived else kept
+    room = st.container(key=f"room-{name}")
+    # a mistake that is told instead needs none
+    room.html(f"<style>.st-key-room-{name}:not(:has([data-testid='stAlert'])) {{ min-height: {height}px }}</style>")
+    return room.skeleton(height=height) if arrived else room

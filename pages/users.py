@@ -111,11 +111,12 @@ def choose_user(dataset: Dataset, run: Run, k: int) -> int | None:
         st.button(t("Clear the search"), icon=":material/search_off:", on_click=clear_search)
         return None
     ids = list(dict.fromkeys([*(extra[-1:] if stranger is not None else []), *found["user_id"], *extra]))
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        offered = list(dict.fromkeys([*extra, *ids[: user_search.MOST_OFFERED]]))
-        best = ids[0] if stranger is not None else found["user_id"].iat[int(found["hits"].to_numpy().argmax())]
-        chosen = choices.select(t("User"), list(dict.fromkeys([*offered, best])), "user", best, width=300)
-        place = int(np.searchsorted(found["user"].to_numpy(), dataset.user_row(chosen)))
+    offered = list(dict.fromkeys([*extra, *ids[: user_search.MOST_OFFERED]]))
+    best = ids[0] if stranger is not None else found["user_id"].iat[int(found["hits"].to_numpy().argmax())]
+    chosen = choices.select(t("User"), list(dict.fromkeys([*offered, best])), "user", best, width=300)
+    place = int(np.searchsorted(found["user"].to_numpy(), dataset.user_row(chosen)))
+    # a row of their own: beside the box they would wrap once they are drawn, and push the page down
+    with st.container(horizontal=True):
         show_jumps(found, place, chosen)
     st.caption(says_found(people, found, text, k))
     return dataset.user_row(chosen)
