@@ -9,6 +9,12 @@ SCREENSHOTS = ROOT / "screenshots"
 _FAULTS = Path(__file__).with_name("faults.js").read_text(encoding="utf-8")
 _DRAWN = """() => !document.querySelector('[data-testid="stSkeleton"]')
     && [...document.querySelectorAll(".js-plotly-plot")].every((chart) => chart._fullLayout)"""
+_NOTE_SHIFTS = """window.shift = 0; new PerformanceObserver((seen) => seen.getEntries().forEach((entry) => {
+    if (!entry.hadRecentInput) window.shift += entry.value;
+})).observe({ type: "layout-shift", buffered: true });"""
+_MOST_SHIFT = 0.25
+"""Share of the screen times how far it moved: above this a page jumps badly (web.dev/articles/cls). Most are below
+0.1, but on a busy machine scripts of choices come late, which moves what is below them."""
 _SERIOUS = ("serious", "critical")
 _NOT_OURS = {
     # a table wider than a phone scrolls in a box without a tab stop; browsers since 2024 give such boxes one themselves
@@ -19,9 +25,20 @@ _NOT_OURS = {
 
 def faults(page) -> list[str]:
     """A sentence for each fault of the page, once everything on it is drawn."""
-    settle(page)
-    page.wait_for_function(_DRAWN, timeout=30_000)
+    _wait_until_drawn(page)
     return [*page.complaints, *page.evaluate(_FAULTS)]
+
+
+def note_shifts(context) -> None:
+    """Have the pages that a browser's context opens note what moves by itself."""
+    context.add_init_script(_NOTE_SHIFTS)
+
+
+def jumps(page) -> list[str]:
+    """A sentence if what was there moved while the page came."""
+    _wait_until_drawn(page)
+    shift = page.evaluate("() => window.shift")
+    return [f"jumped by {shift:.2f} as it was drawn"] if shift > _MOST_SHIFT else []
 
 
 def barriers(page) -> list[str]:
@@ -46,6 +63,11 @@ def photograph(page, name: str) -> None:
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
     page.set_viewport_size(size)
+
+
+def _wait_until_drawn(page) -> None:
+    settle(page)
+    page.wait_for_function(_DRAWN, timeout=30_000)
 
 
 def _is_known(page, rule: str, target: str) -> bool:
