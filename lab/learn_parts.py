@@ -34,18 +34,18 @@ class Lesson:
         return self.show.__name__.removeprefix("_show_")
 
 
-def announce(lesson: Lesson, arrived: bool) -> DeltaGenerator:
+def announce(lesson: Lesson) -> DeltaGenerator:
     """Draw what a lesson says; returns the place for what it computes, as `skeleton.place` does."""
     st.header(lesson.question, help=lesson.help, divider="gray")
     st.markdown(f"{lesson.told} {lesson.source}")
-    place = skeleton.place(lesson.name, lesson.height, arrived)
+    place = skeleton.place(lesson.name, lesson.height)
     with st.container(horizontal=True):
         for page, label, icon, query in lesson.links:
             st.page_link(page, label=label, icon=icon, query_params=query)
     return place
 
 
-def announce_in_pairs(told: list[Lesson], arrived: bool) -> list[tuple[Lesson, DeltaGenerator]]:
+def announce_in_pairs(told: list[Lesson]) -> list[tuple[Lesson, DeltaGenerator]]:
     """Two beside each other; on a phone one below the other."""
     places = []
     for first in range(0, len(told), 2):
@@ -53,7 +53,7 @@ def announce_in_pairs(told: list[Lesson], arrived: bool) -> list[tuple[Lesson, D
             with column.container(border=True, height="stretch"):
                 st.subheader(mistake.question, help=mistake.help)
                 st.markdown(mistake.told)
-                places.append((mistake, skeleton.place(mistake.name, mistake.height, arrived)))
+                places.append((mistake, skeleton.place(mistake.name, mistake.height)))
     return places
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from lab import address
+
 
 @contextmanager
 def of(height: int, doing: str, where: Any = st) -> Iterator[None]:
@@ -19,13 +21,13 @@ def of(height: int, doing: str, where: Any = st) -> Iterator[None]:
         yield
 
 
-def place(name: str, height: int, arrived: bool) -> DeltaGenerator:
+def place(name: str, height: int) -> DeltaGenerator:
     """A place for what is computed after what stands below it, which has room for `height` pixels; fill its
-    `container()`. Whoever has just `arrived` at the page sees a grey box there until then.
+    `container()`. Whoever has just come to the page sees a grey box there until then.
 
     `name`: no two alike on a page.
     """
     room = st.container(key=f"room-{name}")
     # a mistake that is told instead needs none
     room.html(f"<style>.st-key-room-{name}:not(:has([data-testid='stAlert'])) {{ min-height: {height}px }}</style>")
-    return room.skeleton(height=height) if arrived else room
+    return room.skeleton(height=height) if address.arrived() else room

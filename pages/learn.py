@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from lab import address, frame
+from lab import frame
 from lab.glossary import CONCEPTS
 from lab.language import t
 from lab.learn_lessons import lessons
@@ -22,9 +22,8 @@ def main() -> None:
         )
     )
     with frame.plain_errors():
-        arrived = address.arrived()
         # all that is read stands at once, and the figures come in one after the other
-        places = [(lesson, announce(lesson, arrived)) for lesson in lessons()]
+        places = [(lesson, announce(lesson)) for lesson in lessons()]
         st.header(t("Mistakes of the published recipe"))
         st.markdown(
             t(
@@ -33,7 +32,7 @@ def main() -> None:
                 link=_CHAPTER,
             )
         )
-        places += announce_in_pairs(mistakes(), arrived)
+        places += announce_in_pairs(mistakes())
         show_glossary()
         for lesson, place in places:
             with place.container():

@@ -60,7 +60,7 @@ def main() -> None:
         )
         log, chosen = choose(workspace, {manifest["id"]: manifest for manifest in manifests})
         take_address(chosen)
-        findings = skeleton.place("findings", _FINDINGS, address.arrived())
+        findings = skeleton.place("findings", _FINDINGS)
         settled = show_strategies(log, chosen)
         with findings.container():
             show_findings(log, settled)
