@@ -21,7 +21,7 @@ format: .venv/.installed-dev
 
 # The campaigns of faults and malformed input at their full size; the suite runs them at a small one.
 fuzz: .venv/.installed-dev
-	DSSM_FUZZ=full $(PYTHON_IN) -m pytest -n 2 --dist loadfile tests/campaigns
+	DSSM_FUZZ=full $(PYTHON_IN) -m pytest -n 2 --dist loadfile tests/campaigns tests/test_resume.py
 
 # Side-by-side timings: benchmarks/results.md, results.json and two growth charts.
 bench: .venv/.installed-dev

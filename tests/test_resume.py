@@ -11,6 +11,7 @@ from dssm_core.pipeline import carry_out
 from dssm_core.presets import find_preset
 from dssm_core.runs import EventLog, Run, describe_run
 from dssm_core.workspace import Workspace
+from tests.campaigns.size import cases
 from tests.conftest import QUICK
 from tests.datasets import save_dataset
 from tests.real_runs import measured
@@ -21,12 +22,16 @@ PRESETS = {
     "in_batch_streaming": (*LAYERS, "tower.dropout=0.2"),
     "cross_batch": ("negatives.memory=3",),
     "mined": ("negatives.rank_from=20", "negatives.rank_to=60", "negatives.blend_share=0.05"),
+    "deepmatch": (*LAYERS, "tower.dropout=0.2"),
+}
+OTHERS = {
     "recommended": ("negatives.subsample=0.01",),
     "exposed": ("negatives.k=3",),
     "senet": LAYERS,
     "youtube": ("tower.history=3",),
-    "deepmatch": (*LAYERS, "tower.dropout=0.2"),
 }
+"""What these carry over a stop, one of those above does too; `make fuzz` tries them."""
+PRESETS |= cases({}, OTHERS)
 
 
 @pytest.fixture(scope="module")

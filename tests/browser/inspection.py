@@ -12,9 +12,8 @@ _DRAWN = """() => !document.querySelector('[data-testid="stSkeleton"]')
 _NOTE_SHIFTS = """window.shift = 0; new PerformanceObserver((seen) => seen.getEntries().forEach((entry) => {
     if (!entry.hadRecentInput) window.shift += entry.value;
 })).observe({ type: "layout-shift", buffered: true });"""
-_MOST_SHIFT = 0.25
-"""Share of the screen times how far it moved: above this a page jumps badly (web.dev/articles/cls). Most are below
-0.1, but on a busy machine scripts of choices come late, which moves what is below them."""
+_MOST_SHIFT = 0.1
+"""Share of the screen times how far it moved, in all: up to this a page is stable (web.dev/articles/cls)."""
 _SERIOUS = ("serious", "critical")
 _NOT_OURS = {
     # a table wider than a phone scrolls in a box without a tab stop; browsers since 2024 give such boxes one themselves

@@ -20,7 +20,7 @@ from tests.campaigns.size import cases
 from tests.sealing import reseal
 
 ROOT = Path(__file__).parents[2]
-MUTATIONS = cases(24, 1000)
+MUTATIONS = cases(12, 1000)
 BATCH = 50
 
 

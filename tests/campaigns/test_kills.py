@@ -18,7 +18,7 @@ from tests.datasets import save_dataset
 from tests.real_runs import log, lost_epochs, measured, wait, wait_for_event, wait_until_gone
 
 KILLS_A_RUN = 5
-EPOCHS = 40
+EPOCHS = cases(16, 40)
 SETTINGS = {
     "in_batch_streaming": ("tower.hidden=[8]", "tower.embedding_dim=4", "tower.dropout=0.2"),
     "mined": ("negatives.rank_from=20", "negatives.rank_to=60", "negatives.blend_share=0.05", "train.epochs=20"),

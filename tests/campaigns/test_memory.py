@@ -23,10 +23,15 @@ AT_LEAST, AT_MOST = 0.8, 1.5
 
 PLAIN = ("train.epochs=2", "split.validation_users=50", "eval.users=500", "eval.bootstrap=100")
 OF_THE_SUITE = [
-    ("in_batch", "features.title_buckets=1000", "features.title_buckets=3000000"),
-    ("in_batch", "train.batch_size=64", "train.batch_size=6000"),
+    (
+        "in_batch",
+        "features.title_buckets=1000 train.batch_size=64",
+        "features.title_buckets=1000000 train.batch_size=6000",
+    )
 ]
 OTHERS = [
+    ("in_batch", "features.title_buckets=1000", "features.title_buckets=3000000"),
+    ("in_batch", "train.batch_size=64", "train.batch_size=6000"),
     ("recommended", "tower.dim=16", "tower.dim=1024 features.title_buckets=400000 features.title=true"),
     ("senet", "tower.embedding_dim=8", "tower.embedding_dim=512"),
     ("youtube", "tower.embedding_dim=8", "tower.embedding_dim=128 features.title_buckets=1000000"),
@@ -46,9 +51,9 @@ OTHERS = [
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
-    """One with a log of 4,000 users and 5,000 articles."""
+    """One with a log of 4,000 users and 5,000 articles, and in the suite of fewer days."""
     workspace = Workspace(tmp_path_factory.mktemp("memory"), bundled=None)
-    ingest_demo(workspace, users=4000, articles=5000, days=7, seed=0)
+    ingest_demo(workspace, users=4000, articles=5000, days=cases(3, 7), seed=0)
     return workspace
 
 

@@ -115,7 +115,7 @@ def test_an_ingest_whose_write_fails_leaves_nothing_or_a_whole_dataset(home, log
     earlier = contents(Workspace(home, bundled=None))
     ((_, first),) = (place for place in earlier if place[0] == "datasets")
     body = partial(brought, log=log)
-    for number in range(0, calls(home, tmp_path, body), cases(5, 1)):
+    for number in range(0, calls(home, tmp_path, body), cases(12, 1)):
         with broken(home, tmp_path, body, number, stays, [UserError]) as (workspace, told):
             found = contents(workspace)
             assert earlier.items() <= found.items(), told
@@ -130,7 +130,7 @@ def test_an_ingest_whose_write_fails_leaves_nothing_or_a_whole_dataset(home, log
 @PERSISTING
 @pytest.mark.parametrize("model", ["popular", "two_tower"])
 def test_a_run_whose_write_fails_says_so_or_is_whole(home, home_with_baselines, tmp_path, model, stays):
-    start, config, step = (home, BASELINE, 30) if model == "popular" else (home_with_baselines, TWO_TOWER, 90)
+    start, config, step = (home, BASELINE, 60) if model == "popular" else (home_with_baselines, TWO_TOWER, 180)
     numbers = range(0, calls(start, tmp_path, partial(carried_out, config=config, name="mine")), cases(step, 1))
     check = partial(check_broken_run, start, tmp_path, config, stays)
     for first in range(0, len(numbers), _RUNS_A_PROCESS):
