@@ -1,4 +1,4 @@
-"""Gives a page its outline before its script has told anything, so that nothing jumps as it does."""
+"""Gives a page its look, and its outline before its script has told anything, so that nothing jumps as it does."""
 
 from pathlib import Path
 
@@ -8,15 +8,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 INDEX = Path(st.__file__).parent / "static" / "index.html"
 """What Streamlit answers with for every page."""
-_RULES = Path(__file__).parent.parent / "assets" / "first_frame.css"
+_ASSETS = Path(__file__).parent.parent / "assets"
 
 
 class FirstFrame:
-    """Middleware: puts assets/first_frame.css into the pages."""
+    """Middleware: puts assets/first_frame.css and assets/look.css into the pages."""
 
     def __init__(self, app: ASGIApp):
         self.app = app
-        rules = f"<style>{_RULES.read_text(encoding='utf-8')}</style></head>"
+        files = (_ASSETS / name for name in ("first_frame.css", "look.css"))
+        rules = f"<style>{''.join(file.read_text(encoding='utf-8') for file in files)}</style></head>"
         self.page = INDEX.read_text(encoding="utf-8").replace("</head>", rules).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,18 +1,14 @@
-"""The lab's own look where the theme has no option for it, and its own words in place of some of Streamlit's."""
+"""The lab's own words in place of some of Streamlit's, where the page has no other way to them than its look."""
 
 import json
-from pathlib import Path
 
 import streamlit as st
 
 from lab.language import t
 
-_RULES = Path(__file__).parent.parent / "assets" / "look.css"
-
 
 def dress() -> None:
-    """Give the page its look; it takes no room. What is told of a lost server is shown by the browser alone."""
-    st.html(_RULES)
+    """Tell assets/look.css its words. What is told of a lost server is shown by the browser alone."""
     texts = {
         "--lost-title": t("The lab does not answer"),
         "--lost-told": t(
@@ -21,4 +17,6 @@ def dress() -> None:
         ),
     }
     told = "; ".join(f"{name}: {json.dumps(text, ensure_ascii=False)}" for name, text in texts.items())
-    st.html(f"<style>:root {{ {told} }}</style>")
+    # first_frame.css has it take no room from the start
+    with st.container(key="look"):
+        st.html(f"<style>:root {{ {told} }}</style>")

@@ -49,7 +49,8 @@ def main() -> None:
             text = st.text_input(
                 t("Search a title"), key="title", bind="query-params", placeholder=t("part of a title"), width=220
             )
-            colour = choose_colour(points)
+        # not in that row: it would wrap there, but only once its script has come
+        colour = choose_colour(points)
         user = found_user(dataset, user_id)
         drawn = map_figures.articles(points, colour, len(loading.vectors(run, "articles")[0]), projection.kept)
         recalled = draw_user(drawn, dataset, split, run, projection, user, k)

@@ -162,10 +162,11 @@ def test_a_page_names_the_script_that_draws_charts_and_only_a_page_does(address)
 
 
 @pytest.mark.parametrize("path", ["/", "/compare"])
-def test_a_page_has_its_outline_from_the_first_frame_and_is_never_answered_from_before(address, path):
+def test_a_page_has_its_outline_and_look_from_the_first_frame_and_is_never_answered_from_before(address, path):
     status, text, headers = asked(address, path, **{"Accept-Encoding": "gzip"})
     assert status == 200
-    assert f"<style>{(ROOT / 'assets/first_frame.css').read_text(encoding='utf-8')}</style></head>" in text
+    outline, look = ((ROOT / "assets" / f"{name}.css").read_text(encoding="utf-8") for name in ("first_frame", "look"))
+    assert f"<style>{outline}{look}</style></head>" in text
     assert text.endswith("</html>\n") and not {"etag", "last-modified"} & headers.keys()
 
 
