@@ -14,6 +14,7 @@ from dssm_core.runs import Run, RunState
 from dssm_core.workspace import Workspace, new_id
 from lab import access, address, at_work, language, loading, look, tables, undo, words
 from lab.complaint import complain
+from lab.glossary import explain_each
 from lab.language import t
 
 _ASSETS = Path(__file__).parent.parent / "assets"
@@ -46,7 +47,10 @@ def _columns() -> dict[str, object]:
             help=t("Place in the recall list; past its end, the exact rank in the pool"),
         ),
         "cosine": column.NumberColumn(
-            t("cosine"), format="%.3f", width=70, help=t("Cosine of the user's and the article's vector")
+            t("cosine"),
+            format="%.3f",
+            width=70,
+            help=_with(t("Cosine of the user's and the article's vector"), "two-tower model"),
         ),
         "score": column.NumberColumn(t("score"), width=80, format="%.4g", help=t("What this baseline sorts by")),
         "title": column.TextColumn(t("title"), width=330, help=t("The article's title, or its id where it has none")),
@@ -59,13 +63,17 @@ def _columns() -> dict[str, object]:
             t("as negative"),
             width=90,
             format="localized",
-            help=t("How often training took it as a negative for this user"),
+            help=_with(t("How often training took it as a negative for this user"), "negative", "false negative"),
         ),
         "moved": column.NumberColumn(
             t("moved"), width=80, format="%+d", help=t("By how many ranks: above 0, the second run ranks it higher")
         ),
         "time": column.TextColumn(t("time"), width=130),
-        "reason": column.TextColumn(t("reason"), width=110, help=t("The first of the reasons that holds of the click")),
+        "reason": column.TextColumn(
+            t("reason"),
+            width=110,
+            help=_with(t("The first of the reasons that holds of the click"), "outranked", "cold article"),
+        ),
         "why": column.TextColumn(
             t("why"), width=330, help=t("What the reason means; of an outranked click, both scores")
         ),
@@ -79,6 +87,11 @@ def _columns() -> dict[str, object]:
             for name in tables.AGES
         },
     }
+
+
+def _with(told: str, *concepts: str) -> str:
+    """What a column holds, followed by the explanations of the concepts in it."""
+    return f"{told}\n\n{explain_each(*concepts)}"
 
 
 def start(title: str) -> Workspace:

@@ -98,6 +98,10 @@ CONCEPTS: dict[str, Concept] = {
         "Schein et al., Methods and metrics for cold-start recommendations, SIGIR 2002",
         "https://doi.org/10.1145/564376.564421",
     ),
+    "outranked": Concept(
+        "A held-out click on an article that could have been recalled, had not K others scored higher for the user.",
+        *_RENDLE,
+    ),
     "head, torso, tail": Concept(
         "The fewest articles that gather a third of all train clicks are the head, the next third the torso, the rest "
         "the tail.",
@@ -202,6 +206,42 @@ _OF_METRICS = {
 }
 
 
+_OF_REASONS = {
+    "hit": "hit@K",
+    "not in pool": "candidate pool",
+    "lost by the index": "ANN index",
+    "cold article": "cold article",
+    "outranked": "outranked",
+}
+_OF_KNOBS = {
+    "seed": "seed",
+    "negatives.strategy": "strategy",
+    "negatives.k": "negative",
+    "negatives.hard_share": "hard negative",
+    "negatives.hardest": "hard negative",
+    "tower.kind": "two-tower model",
+    "loss.temperature": "temperature",
+    "loss.correction": "correction",
+    "loss.mask_known": "false negative",
+    "pool.max_age_days": "candidate pool",
+    "index.kind": "ANN index",
+    "eval.k": "recall@K",
+    "eval.bootstrap": "95 % interval",
+}
+
+
+def explain_reason(reason: str) -> str | None:
+    """The explanation of why a held-out click is or is not recalled; None where the reason's own words are enough."""
+    name = _OF_REASONS.get(reason)
+    return explain(name) if name else None
+
+
+def explain_knob(key: str) -> str:
+    """The explanation of the concept that a config key turns, as a paragraph of its own; "" for most keys."""
+    name = _OF_KNOBS.get(key)
+    return f"\n\n{explain(name)}" if name else ""
+
+
 def explain_metric(metric: str) -> str | None:
     """The explanation of a metric such as "ndcg@50"; None for one that the glossary lacks."""
     name = _OF_METRICS.get(metric.split("@")[0])
@@ -212,3 +252,8 @@ def explain(name: str) -> str:
     """A concept's sentence and its source, linked: what `help=` of a widget, heading or metric takes."""
     concept = CONCEPTS[name]
     return f"{t(concept.text)} ([{concept.source}]({concept.link}))"
+
+
+def explain_each(*names: str) -> str:
+    """The explanations of several concepts that stand in one place, each after its name."""
+    return "\n\n".join(f"**{t(name)}**: {explain(name)}" for name in names)

@@ -9,6 +9,7 @@ from dssm_core.config import DESCRIPTIONS, KEYS, Config, differences, flatten, u
 from dssm_core.dataset import Dataset
 from dssm_core.errors import UserError
 from lab import words
+from lab.glossary import explain_knob
 from lab.language import t
 
 FRONT = (
@@ -72,8 +73,8 @@ def read(model: str, settings: dict[str, Any]) -> Config:
 def knob(key: str, dataset: Dataset, prefix: str = _PREFIX) -> Any:
     """Draw the widget of a key and return its value. `prefix`: what its place in the session's state begins with."""
     annotation, limits = _field(key)
-    explained = words.as_markdown(t(DESCRIPTIONS[key]))
-    common = {"key": prefix + key, "help": explained, "persist_state": "session"}
+    explained, concept = words.as_markdown(t(DESCRIPTIONS[key])), explain_knob(key)
+    common = {"key": prefix + key, "help": explained + concept, "persist_state": "session"}
     if get_origin(annotation) is Literal:
         return st.selectbox(key, get_args(annotation), **common)
     if key == "negatives.blend":
@@ -89,7 +90,7 @@ def knob(key: str, dataset: Dataset, prefix: str = _PREFIX) -> Any:
         return st.text_input(key, placeholder=example, **common)
     emptied = {"value": None} if type(None) in get_args(annotation) else {}
     # no limits for the widget: it would keep to itself what is out of them, and the old value would be started
-    common["help"] = f"{explained} {_range(limits)}"
+    common["help"] = f"{explained} {_range(limits)}{concept}"
     return st.number_input(key, **emptied, **_steps(annotation), **common)
 
 

@@ -10,6 +10,7 @@ from dssm_core.runs import ACTIVE, RESUMABLE, Run, RunState
 from dssm_core.workspace import Workspace
 from lab import address, curves, figures, frame, knobs, loading, run_notes, tables, undo, words
 from lab.complaint import complain
+from lab.glossary import explain, explain_each
 from lab.language import t, told
 
 ONE_RUN = "One run"
@@ -130,7 +131,8 @@ def _show_headline(workspace: Workspace, run: Run) -> None:
     metrics, facts = loading.metrics(run)["metrics"], loading.metrics(run)["facts"]
     with st.container(horizontal=True):
         for k in sorted(run.config.eval.k):
-            st.metric(f"recall@{k}", words.interval(metrics.get(f"recall@{k}", {})), border=True, width=260)
+            value = words.interval(metrics.get(f"recall@{k}", {}))
+            st.metric(f"recall@{k}", value, border=True, width=260, help=explain("recall@K"))
     _show_rival(workspace, run)
     health = facts.get("health")
     if health and health["collapsed"]:
@@ -138,7 +140,7 @@ def _show_headline(workspace: Workspace, run: Run) -> None:
             "This model has collapsed: its user vectors are nearly all alike. Lower the learning rates or raise the "
             "temperature."
         )
-        st.warning(t(collapsed), icon=":material/warning:")
+        st.warning(f"{t(collapsed)} {explain('collapse')}", icon=":material/warning:")
 
 
 def _show_learned(run: Run) -> None:
@@ -170,7 +172,7 @@ def _show_rival(workspace: Workspace, run: Run) -> None:
     if rival is not None and rival["id"] != run.id:
         says = "In brackets: 95 % intervals. The best baseline on the same test, {baseline}, has {metric} {value}."
         name, value = words.as_markdown(rival["run"]), words.interval(rival.to_dict())
-        st.caption(t(says, baseline=name, metric=metric, value=value))
+        st.caption(t(says, baseline=name, metric=metric, value=value), help=explain_each("95 % interval", "baseline"))
 
 
 def _show_end(run: Run, state: RunState) -> None:

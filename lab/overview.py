@@ -13,7 +13,7 @@ from dssm_core.split import Split
 from dssm_core.train_counts import count_train
 from dssm_core.workspace import Workspace
 from lab import address, comparing, figures, frame, loading, overview_figures, skeleton, tables, user_tables, words
-from lab.glossary import explain
+from lab.glossary import explain, explain_each
 from lab.language import t
 
 _STORY_CLICKS = 3
@@ -194,25 +194,27 @@ def show_measure(runs: list[Run], k: int) -> None:
     st.caption(
         t(
             "recall@{k}: the share of a user's clicks of the test period that is in the {k} recalled articles. "
-            "{clicks} of {users}, {in_pool} of them on one of the {pool:,} articles that may be recalled.",
+            "{clicks} of {users}, {in_pool} of them on one of the {pool:,} articles that may be recalled; {warm} on "
+            "articles that were shown in train (warm share).",
             k=k,
             clicks=words.counted(facts["held_out_clicks"], "held-out click"),
             users=words.counted(facts["users"], "user"),
             in_pool=words.percent(facts["in_pool_share"]),
+            warm=words.percent(facts["warm_share"]),
             pool=facts["pool"],
         ),
-        help=explain("candidate pool"),
+        help=explain_each("recall@K", "candidate pool", "warm share"),
     )
     st.caption(
         t(
             "Lines: 95 % intervals over users. Grey: baselines, which are not trained. Clearly: the interval of the "
             "difference, user by user, excludes 0."
         ),
-        help=explain("seed"),
+        help=explain_each("95 % interval", "baseline", "paired difference", "seed"),
     )
     st.caption(
         t("For whom: the share of a segment's held-out clicks that is recalled, less that of the baseline."),
-        help=explain("segment"),
+        help=explain_each("segment", "head, torso, tail", "cold article"),
     )
     st.page_link(
         "pages/compare.py",

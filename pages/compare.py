@@ -28,7 +28,7 @@ from lab import (
     words,
 )
 from lab.comparing import Comparison
-from lab.glossary import explain, explain_metric
+from lab.glossary import explain, explain_each, explain_metric, explain_reason
 from lab.language import t
 
 MOST_RUNS = 60
@@ -59,6 +59,7 @@ def main() -> None:
         comparison = settle(workspace, runs)
         baseline, k = choose_baseline(comparison)
         comparison = choose_filters(comparison)
+        tell_clicks(comparison)
         choose_view(comparison, baseline, k)
         show_export(comparison, baseline, k)
 
@@ -160,7 +161,7 @@ def choose_baseline(comparison: Comparison) -> tuple[str, int]:
     names, ks = comparison.names, comparison.ks()
     left, right = st.columns(2)
     popular = next((group for group, runs in comparison.groups.items() if runs[0].model == "popular"), list(names)[-1])
-    about = explain("paired difference")
+    about = explain_each("baseline", "paired difference")
     baseline = choices.select(
         t("Baseline run"), list(names), "baseline", popular, left, format_func=names.get, help=about
     )
@@ -194,6 +195,20 @@ def choose_filters(comparison: Comparison) -> Comparison:
 
 
 _FILTERS = ("user_values", "article_values")
+
+
+def tell_clicks(comparison: Comparison) -> None:
+    """What all numbers are measured on: how many of the held-out clicks could be recalled, and how many are warm."""
+    clicks = comparison.held_out(comparison.runs[0])
+    told = t(
+        "Measured on {clicks} of {users}: {in_pool} of them in the candidate pool, {warm} on articles that were shown "
+        "in train (warm share).",
+        clicks=words.counted(len(clicks), "held-out click"),
+        users=words.counted(clicks["user"].nunique(), "user"),
+        in_pool=words.percent(clicks["in_pool"].mean()),
+        warm=words.percent(clicks["warm"].mean()),
+    )
+    st.caption(words.as_markdown(told), help=explain_each("held-out click", "candidate pool", "warm share"))
 
 
 def choose_view(comparison: Comparison, baseline: str, k: int) -> None:
@@ -296,7 +311,7 @@ def show_missed(comparison: Comparison, baseline: str, k: int) -> None:
     frame.chart(compare_figures.reasons(table, "run", k), "compare-missed")
     with st.expander(t("What the reasons mean")):
         for reason, meaning in words.REASONS.items():
-            st.markdown(f"**{t(reason)}**: {t(meaning)}")
+            st.markdown(f"**{t(reason)}**: {t(meaning)}", help=explain_reason(reason))
     st.subheader(t("By kind of click"), help=explain("cold article"))
     left, right = st.columns(2)
     segment = choose_segment(comparison, left)
@@ -309,7 +324,7 @@ def show_missed(comparison: Comparison, baseline: str, k: int) -> None:
 def choose_segment(comparison: Comparison, where) -> Segment:
     with skeleton.of(_CHART, t("Counting train …")):
         known = {segment.name: segment for segment in comparing.segments(comparison)}
-    named, about = comparing.segment_name, explain("segment")
+    named, about = comparing.segment_name, explain_each("segment", "head, torso, tail")
     return known[choices.select(t("Segments by"), list(known), "segment", where=where, format_func=named, help=about)]
 
 
@@ -331,7 +346,8 @@ def show_segments(comparison: Comparison, baseline: str, k: int) -> None:
                 "Differences of recall in points, over the clicks of a cell. In brackets and pale: the interval, which "
                 "covers {what}, includes 0. Cells of fewer than 10 clicks are left blank.",
                 what=t(compare.covered(comparison.groups[group], comparison.groups[baseline])),
-            )
+            ),
+            help=explain_each("head, torso, tail", "cold article"),
         )
     segment = choose_segment(comparison, st)
     with skeleton.of(_CHART, t("Counting hits …")):
@@ -399,7 +415,7 @@ def show_negatives(comparison: Comparison, baseline: str, k: int) -> None:
         frame.chart(compare_figures.hardness(table), "compare-hardness")
         frame.chart(compare_figures.false_negatives(table), "compare-false-negatives")
     told = t("Cosines are those of the validation clicks' batch.")
-    st.caption(told, help=explain("false negative"))
+    st.caption(told, help=explain_each("negative", "hard negative", "false negative"))
     tell_first_seeds(comparison)
 
 

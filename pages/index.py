@@ -91,12 +91,12 @@ def columns() -> dict[str, object]:
     column = st.column_config
     return {
         "setting": column.TextColumn(t("setting"), width=230, pinned=True),
-        "recall": column.TextColumn(t("recall"), width=150, alignment="right"),
+        "recall": column.TextColumn(t("recall"), width=150, alignment="right", help=explain("recall@K")),
         "lost (points)": column.TextColumn(
             t("lost (points)"),
             width=150,
             alignment="right",
-            help=t("Exact less this, user by user, with its 95 % interval"),
+            help=f"{t('Exact less this, user by user, with its 95 % interval')}\n\n{explain('paired difference')}",
         ),
         "of the exact list": column.NumberColumn(
             t("of the exact list"), format="percent", width=120, help=explain("ANN index")

@@ -11,7 +11,7 @@ from dssm_core.runs import Run
 from dssm_core.split import Split
 from dssm_core.workspace import Workspace
 from lab import choices, frame, loading, map_figures, skeleton, tables, user_search, user_tables, words
-from lab.glossary import explain
+from lab.glossary import explain_each
 from lab.language import t
 from lab.map_figures import Drawn
 
@@ -62,7 +62,7 @@ def main() -> None:
 def choose_map(workspace: Workspace, trained: list[Run]) -> tuple[Run, str, int]:
     left, middle, right = st.columns([3, 2, 2])
     chosen = choices.run(workspace, trained, left)
-    about = f"**PCA**: {explain('PCA')}\n\n**t-SNE**: {explain('t-SNE')}"
+    about = explain_each("PCA", "t-SNE")
     named = _PROJECTION_NAMES.get
     name = choices.segments(
         t("Projection"), list(PROJECTIONS), "projection", "pca", middle, format_func=named, help=about

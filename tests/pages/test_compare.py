@@ -26,6 +26,12 @@ def test_the_address_chooses_the_runs(open_page, small_workspace):
     assert set(board["verdict"]) == {"the baseline", "not told apart"}
 
 
+def test_beside_recall_stands_what_it_is_measured_on_explained(open_page, small_workspace):
+    at = open_page("pages/compare.py", small_workspace)
+    told = next(caption for caption in at.caption if "warm share" in caption.value)
+    assert "in the candidate pool" in told.value and "articles that were shown in train; the others" in told.help
+
+
 def test_a_run_against_its_twin_differs_by_nothing(open_page, small_workspace):
     at = open_page("pages/compare.py", small_workspace, compared=[TRAINED, "popular-first"], baseline="popular-first")
     column = next(name for name in at.dataframe[0].value if name.startswith("difference"))
