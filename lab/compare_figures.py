@@ -139,28 +139,21 @@ def matrix(table: pd.DataFrame, run: str, baseline: str, metric: str) -> go.Figu
     texts = np.full(values.shape, "", object)
     for row, column, cell in zip(rows, columns, table.itertuples(), strict=True):
         place = row_names.index(row), column_names.index(column)
-        texts[place] = words.counted(cell.held_out_clicks, "click")
         if cell.held_out_clicks >= _LEAST_CLICKS:
             told = cell.low > 0 or cell.high < 0
             # a pale cell: what is not told apart from 0 must not shine
             values[place] = cell.value if told else cell.value * 0.25
-            points = f"{100 * cell.value:+.1f}"
-            texts[place] = f"<b>{points}</b><br>{texts[place]}" if told else f"({points})<br>{texts[place]}"
+            points, clicks = f"{100 * cell.value:+.1f}", words.counted(cell.held_out_clicks, "click")
+            texts[place] = f"<b>{points}</b><br>{clicks}" if told else f"({points})<br>{clicks}"
     largest = max(0.05, float(np.nanmax(np.abs(values), initial=0.0)))
     figure = go.Figure(
-        go.Heatmap(
-            z=values,
+        figures.cells(
+            values,
+            texts,
+            (-largest, largest),
+            palette.diverging(),
             x=[t(age) for age in column_names],
             y=row_names,
-            text=texts,
-            texttemplate="%{text}",
-            zmin=-largest,
-            zmax=largest,
-            colorscale=palette.diverging(),
-            xgap=2,
-            ygap=2,
-            # every cell says its number: a scale would take a phone's width from them
-            showscale=False,
             hovertemplate="%{y}, %{x}<br>%{text}<extra></extra>",
         )
     )

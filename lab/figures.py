@@ -517,18 +517,13 @@ def overlap(table: pd.DataFrame, k: int) -> go.Figure:
     values = table.to_numpy(float)
     text = [["" if np.isnan(value) else f"{value:.0%}" for value in row] for row in values]
     figure = go.Figure(
-        go.Heatmap(
-            z=values,
+        cells(
+            values,
+            np.array(text, object),
+            (0, 1),
+            palette.sequential(),
             x=names,
             y=names,
-            text=text,
-            texttemplate="%{text}",
-            zmin=0,
-            zmax=1,
-            colorscale=palette.sequential(),
-            xgap=2,
-            ygap=2,
-            showscale=False,
             hovertemplate="%{y} · %{x}<br>"
             + t("{share} of the articles in either list are in both", share="%{text}")
             + "<extra></extra>",
@@ -548,6 +543,35 @@ def overlap(table: pd.DataFrame, k: int) -> go.Figure:
     figure.update_xaxes(title=t("run"), type="category", tickangle=-50, automargin=True, tickvals=names)
     figure.update_yaxes(title=t("run"), type="category", autorange="reversed", automargin=True)
     return finished(figure, title, height=230 + 36 * len(names), grid="")
+
+
+def cells(
+    values: np.ndarray, texts: np.ndarray, ends: tuple[float, float], scale: list[str], **settings
+) -> list[go.Heatmap]:
+    """A matrix that says its numbers in its cells: a heat map for each colour of letters, which cells of a map share.
+
+    `values`, `texts`: (rows, columns); `ends`: what the first and the last colour of `scale` stand for. NaN: blank.
+    """
+    blank = np.isnan(values)
+    inks = palette.inks(scale, (np.where(blank, ends[0], values) - ends[0]) / (ends[1] - ends[0]))
+    return [
+        go.Heatmap(
+            z=np.where(inks == ink, values, np.nan),
+            text=np.where((inks == ink) & ~blank, texts, ""),
+            texttemplate="%{text}",
+            textfont={"color": ink},
+            zmin=ends[0],
+            zmax=ends[1],
+            colorscale=scale,
+            xgap=2,
+            ygap=2,
+            # every cell says its number: a scale would take a phone's width from them
+            showscale=False,
+            hoverongaps=False,
+            **settings,
+        )
+        for ink in np.unique(inks)
+    ]
 
 
 def overlap_with(table: pd.DataFrame, run: str, presets: dict[str, str], k: int) -> go.Figure:

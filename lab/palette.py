@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
@@ -86,6 +87,15 @@ def ink(colour: str) -> str:
     luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     # where both have a contrast of √21
     return "#000000" if luminance > 0.179 else "#FFFFFF"
+
+
+def inks(scale: list[str], shares: np.ndarray) -> np.ndarray:
+    """The colour of text on cells at `shares` (0 to 1) of a colour scale."""
+    stops = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in scale])
+    places = np.linspace(0, 1, len(scale))
+    channels = np.stack([np.interp(shares.ravel(), places, stops[:, i]).round().astype(int) for i in range(3)], axis=-1)
+    found = [ink(f"#{red:02X}{green:02X}{blue:02X}") for red, green, blue in channels]
+    return np.array(found).reshape(shares.shape)
 
 
 _FURTHER = (("square", "dash"), ("diamond", "dot"), ("triangle-up", "dashdot"), ("cross", "longdash"))

@@ -11,6 +11,7 @@ CONFIG = tomllib.loads((ROOT / ".streamlit/config.toml").read_text(encoding="utf
 SIGHTS = {
     "all": np.eye(3),
     "deuteranopia": np.array([[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]]),
+    "tritanopia": np.array([[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]]),
     "protanopia": np.array([[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]]),
 }
 """What is seen of the light's red, green and blue (Machado, Oliveira & Fernandes 2009, table 1, severity 1)."""
@@ -68,6 +69,20 @@ def _lab(light: np.ndarray) -> np.ndarray:
     share = _XYZ @ light / _XYZ.sum(axis=1)
     x, y, z = np.where(share > 0.008856, np.cbrt(share), 7.787 * share + 16 / 116)
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("scale", ["chartSequentialColors", "chartDivergingColors"])
+@pytest.mark.parametrize("theme", _THEMES)
+def test_text_on_every_colour_of_a_scale_can_be_read(theme, scale):
+    stops = CONFIG["theme"][theme][scale]
+    between = [_between(one, other, part) for one, other in itertools.pairwise(stops) for part in np.linspace(0, 1, 9)]
+    inks = palette.inks(stops, np.concatenate([i + np.linspace(0, 1, 9) for i in range(9)]) / 9)
+    assert all(_contrast(ink, colour) >= 4.5 for ink, colour in zip(inks, between, strict=True))
+
+
+def _between(one: str, other: str, part: float) -> str:
+    mixed = [round((1 - part) * int(one[i : i + 2], 16) + part * int(other[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{value:02X}" for value in mixed)
 
 
 @pytest.mark.parametrize("hue", [*palette.HUES, palette.GREY])
