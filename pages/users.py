@@ -20,6 +20,8 @@ from lab.language import t
 _NEIGHBOURS, _READERS = 10, 50
 _USER, _LIST = 560, 380
 """Pixels that are kept for a user, and for a list, while they are read."""
+_BESIDE = ("hit", "rank", "reason", "title", "cosine", "score")
+"""The columns that a laptop has room for where two runs stand side by side."""
 
 
 def main() -> None:
@@ -229,19 +231,35 @@ def show_lists(workspace: Workspace, dataset: Dataset, runs: list[Run], user: in
                 st.text(t("This run was not evaluated on this user: no held-out click, or not in its sample."))
                 recall = recalled_now(workspace, dataset, run, user, k)
             else:
-                show_held_out(dataset, run, held_out, recall, user, k)
+                show_held_out(dataset, run, held_out, recall, user, k, len(runs) > 1)
             if recall is None:
                 kept = t("Its lists are kept for evaluated users alone, and a baseline has no vectors to recall from.")
                 st.text(kept)
             else:
                 st.subheader(t("Recall list: {articles}", articles=words.counted(min(k, len(recall)), "article")))
-                show_recalled(workspace, dataset, run, recall, user, k)
+                show_recalled(workspace, dataset, run, recall, user, k, len(runs) > 1)
+    if len(runs) > 1:
+        st.caption(
+            t("Side by side, tables show what matters most: one run alone has more columns, and the CSV has all.")
+        )
 
 
-def show_held_out(dataset: Dataset, run: Run, held_out: pd.DataFrame, recall: pd.DataFrame, user: int, k: int) -> None:
+def show_held_out(
+    dataset: Dataset, run: Run, held_out: pd.DataFrame, recall: pd.DataFrame, user: int, k: int, beside: bool
+) -> None:
     rows = user_tables.held_out_list(dataset, held_out, recall, k, words.score_name(run))
     st.text(" ".join(filter(None, (says_found_clicks(rows, k), drawn(rows)))))
-    frame.table(rows, f"held-out-{run.id}-{user}-{k}", frame.all_rows(rows), open_article(rows))
+    show_articles(rows, f"held-out-{run.id}-{user}-{k}", frame.all_rows(rows), beside)
+
+
+def show_articles(rows: pd.DataFrame, key: str, height: int, beside: bool) -> None:
+    """A table whose rows open their article; `beside`: it stands next to that of another run."""
+    if not beside:
+        frame.table(rows, key, height, open_article(rows))
+        return
+    shown = rows[[name for name in rows if name in _BESIDE]]
+    title = st.column_config.TextColumn(t("title"), width=150 if "reason" in shown else 185)
+    frame.table(shown, key, height, open_article(rows), title=title)
 
 
 def says_found_clicks(held_out: pd.DataFrame, k: int) -> str:
@@ -281,13 +299,15 @@ def recalled_now(workspace: Workspace, dataset: Dataset, run: Run, user: int, k:
     return pd.DataFrame({"user": user, "rank": ranks, "article": rows, "score": cosines, "hit": False})
 
 
-def show_recalled(workspace: Workspace, dataset: Dataset, run: Run, recall: pd.DataFrame, user: int, k: int) -> None:
+def show_recalled(
+    workspace: Workspace, dataset: Dataset, run: Run, recall: pd.DataFrame, user: int, k: int, beside: bool
+) -> None:
     split = loading.split(dataset, workspace, run.config)
     with skeleton.of(_LIST, t("Counting readers …")):
         clicks = loading.readers(dataset, workspace, run.config).clicks()
     rows = user_tables.recall_list(dataset, split, recall, k, words.score_name(run), clicks)
-    frame.table(rows, f"recalled-{run.id}-{user}-{k}", frame.all_rows(rows, 20), open_article(rows))
-    if split.cutoff and any(name in rows for name in user_tables.AGES):
+    show_articles(rows, f"recalled-{run.id}-{user}-{k}", frame.all_rows(rows, 20), beside)
+    if not beside and split.cutoff and any(name in rows for name in user_tables.AGES):
         st.caption(t("Age: when the test began; below 0, the article was created during the test."))
     st.caption(t("Select a row to open its article."))
     st.download_button(

@@ -46,6 +46,12 @@ def test_a_second_run_is_shown_beside_the_first(open_page, small_workspace):
     assert len(two.dataframe) == len(one.dataframe) + 4
 
 
+def test_beside_another_run_tables_have_the_columns_that_a_laptop_has_room_for(open_page, small_workspace):
+    at = open_page("pages/users.py", small_workspace, run=TRAINED, beside="popular-first")
+    held_out = next(table.value for table in at.dataframe if "reason" in table.value)
+    assert list(held_out) == ["hit", "rank", "reason", "title"]
+
+
 def test_ranks_are_whole_numbers_and_ages_are_in_the_lists(open_page, small_workspace):
     at = open_page("pages/users.py", small_workspace, run=TRAINED, k="50")
     assert any("at rank " in text.value and ".0" not in text.value for text in at.text)
