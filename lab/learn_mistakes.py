@@ -1,11 +1,12 @@
 """The mistakes of the published recipe, each by what it does to a number, with the right way beside it."""
 
+import pandas as pd
 import streamlit as st
 
-from dssm_core.lessons import TwoWays
+from dssm_core.lessons import Measured, TwoWays, measured
 from dssm_core.recipe_mistakes import DROPPED
-from lab import learning, words
-from lab.glossary import explain
+from lab import frame, learning, words
+from lab.glossary import explain, explain_each
 from lab.language import t
 from lab.learn_parts import Lesson, recall_metric
 
@@ -107,18 +108,15 @@ def _show_dropped() -> None:
     table = learning.own_click_shares(dropped)
     some = table[table["clicks"] >= dropped]
     told = t(
-        "{users} of {all} are touched; of their negatives {share:.1%} are articles that they clicked.",
+        "{users} of {all} are touched; of their negatives {share} are articles that they clicked.",
         users=words.counted(len(some), "user"),
         all=f"{len(table):,}",
-        share=some["share"].mean() if len(some) else 0.0,
+        share=words.interval(measured(some["share"])[0]) if len(some) else "0%",
     )
     st.markdown(f"**{told}**")
     with st.container(horizontal=True):
-        st.metric(
-            t("as published, of all negatives"),
-            f"{table['share'].mean():.2%}",
-            help=explain("false negative"),
-        )
+        share = words.fine_interval(*measured(table["share"])[0].values())
+        st.metric(t("as published, of all negatives"), share, help=explain("false negative"))
         st.metric(t("the right way"), "0.00%", help=explain("positive"))
     st.caption(t("Expected shares, exactly, where negatives are drawn by popularity rank as in the chapter."))
 
@@ -172,22 +170,21 @@ def _show_scaling() -> None:
 def _show_farthest() -> None:
     k = st.select_slider(t("The list is cut at"), [5, 10, 20, 30, 40, 50], 10, key="learn_farthest", width=420)
     _two_ways(learning.farthest_first(k), k)
-    nearest, farthest = learning.order_metrics()
-    with st.container(horizontal=True):
-        for metric, help in (
-            ("ndcg@50", explain("NDCG")),
-            ("mrr@50", explain("MRR")),
-            ("hit@50", explain("hit@K")),
-            ("precision@50", explain("precision@K")),
-        ):
-            st.metric(
-                metric,
-                f"{farthest[metric]:.3f}",
-                delta=t("the right way {value:.3f}", value=nearest[metric]),
-                delta_color="off",
-                delta_arrow="off",
-                help=help,
-            )
+    nearest, farthest = learning.order_metrics(_ORDERED)
+    ways = {t("as published"): farthest, t("the right way"): nearest}
+    rows = {way: [_with_ends(found[metric]) for metric in _ORDERED] for way, found in ways.items()}
+    about = explain_each("NDCG", "MRR", "hit@K", "precision@K", "95 % interval")
+    metric = st.column_config.TextColumn(t("metric (95 % interval)"), width=150, help=about)
+    frame.table(pd.DataFrame({"metric": _ORDERED, **rows}), "learn-order", metric=metric, **frame.right_aligned(rows))
+
+
+_ORDERED = ("ndcg@50", "mrr@50", "hit@50", "precision@50")
+"""The metrics that are shown of lists in both orders."""
+
+
+def _with_ends(one: Measured) -> str:
+    """A metric with its 95 % interval: "0.123 (0.110–0.136)"."""
+    return f"{one['value']:.3f} ({one['low']:.3f}–{one['high']:.3f})"
 
 
 @st.fragment

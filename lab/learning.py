@@ -145,11 +145,11 @@ def farthest_first(k: int) -> TwoWays:
 
 
 @st.cache_data(show_spinner=False)
-def order_metrics() -> tuple[dict[str, float], dict[str, float]]:
-    """The mean of every metric over lists of 50, nearest first and farthest first."""
+def order_metrics(metrics: tuple[str, ...]) -> tuple[dict[str, Measured], dict[str, Measured]]:
+    """Metrics of lists of 50, nearest first and farthest first."""
     both = trained()[1], lessons.turned(trained()[1])
-    tables = [per_user_metrics(log().ranked(lists), [LONGEST]).drop(columns="user") for lists in both]
-    nearest, farthest = (table.mean().to_dict() for table in tables)
+    tables = [per_user_metrics(log().ranked(lists), [LONGEST])[list(metrics)] for lists in both]
+    nearest, farthest = (dict(zip(metrics, lessons.measured(*table.to_numpy().T), strict=True)) for table in tables)
     return nearest, farthest
 
 
