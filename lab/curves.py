@@ -16,6 +16,8 @@ def show(run: Run, at_work: bool = False) -> None:
     events = run.events()
     show_notes(events)
     drawn = _figures(events)
+    for row in (list(drawn.values())[:2], list(drawn.values())[2:]):
+        figures.align(*row)
     if at_work and not drawn:
         st.caption(t("Curves show once the first steps are done. A process takes some seconds to load its libraries."))
     grid = [*st.columns(2), *st.columns(2)]

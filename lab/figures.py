@@ -672,6 +672,14 @@ def finished(figure: go.Figure, title: str, legend: bool = False, height: int = 
     return figure
 
 
+def align(*row: go.Figure) -> None:
+    """Give figures that stand side by side the room of the longest title, so that their plots begin at one height."""
+    top = max((figure.layout.margin.t for figure in row), default=0)
+    for figure in row:
+        height = figure.layout.height + top - figure.layout.margin.t
+        figure.update_layout(height=height, margin_t=top, title_y=1 - _TITLE_LINE / height)
+
+
 def _wrapped(title: str) -> list[str]:
     """The lines of a title. A Chinese character is as wide as two letters, and a line may end behind it."""
     lines, room = [""], _TITLE_WIDTH

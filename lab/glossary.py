@@ -85,7 +85,7 @@ CONCEPTS: dict[str, Concept] = {
     ),
     "held-out click": Concept(
         "A click of the test period, which training never saw: what a recall list is measured on.",
-        "Ji et al., On data leakage in recommender evaluation, TOIS 2023",
+        "Ji et al., A critical study on data leakage in recommender evaluation, TOIS 2023",
         "https://arxiv.org/abs/2010.11060",
     ),
     "warm share": Concept(
@@ -105,7 +105,7 @@ CONCEPTS: dict[str, Concept] = {
     "head, torso, tail": Concept(
         "The fewest articles that gather a third of all train clicks are the head, the next third the torso, the rest "
         "the tail.",
-        "Celma & Cano, From hits to niches?, 2008",
+        "Celma & Cano, From hits to niches?, NetflixKDD workshop 2008",
         "https://doi.org/10.1145/1722149.1722154",
     ),
     "baseline": Concept(
@@ -186,7 +186,7 @@ CONCEPTS: dict[str, Concept] = {
     ),
     "leakage": Concept(
         "Something of the test period that training has seen, which makes every number too good.",
-        "Ji et al., On data leakage in recommender evaluation, TOIS 2023",
+        "Ji et al., A critical study on data leakage in recommender evaluation, TOIS 2023",
         "https://arxiv.org/abs/2010.11060",
     ),
 }

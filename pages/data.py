@@ -125,10 +125,12 @@ def show_split(workspace: Workspace, dataset: Dataset) -> None:
     if dataset.exposures.time is not None:
         days = tables.days(dataset, split)
         left, right = st.columns(2)
+        exposures, clicks = figures.days(days, "exposures"), figures.days(days, "clicks")
+        figures.align(exposures, clicks)
         with left:
-            frame.chart(figures.days(days, "exposures"), "exposures-a-day")
+            frame.chart(exposures, "exposures-a-day")
         with right:
-            frame.chart(figures.days(days, "clicks"), "clicks-a-day")
+            frame.chart(clicks, "clicks-a-day")
         st.caption(words.as_markdown(says_cut(dataset, split)))
         warn_of_left_out(dataset, split)
     with skeleton.of(400, t("Checking for leaks …")):

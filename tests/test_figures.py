@@ -233,6 +233,13 @@ def test_names_that_are_alike_where_they_are_cut_stay_apart():
     assert figures.shorts(["a" * 30, "a" * 31, "b"], 5) == ["aaaa…", "aaaa… (2)", "b"]
 
 
+def test_plots_side_by_side_begin_and_end_at_one_height_whatever_their_titles_take():
+    short, long = (figures.finished(go.Figure(), title, height=300) for title in ("short", "a longer title " * 9))
+    figures.align(short, long)
+    assert short.layout.margin.t == long.layout.margin.t and short.layout.height == long.layout.height
+    assert short.layout.title.y == long.layout.title.y
+
+
 def test_no_line_of_a_title_begins_with_a_chinese_mark():
     title = "曝光最多的十分之一占 funrec_mix 所抽样本的 44%、uniform 的 10%；它占曝光的 33%，其余的在别处"
     lines = figures.finished(go.Figure(), title).layout.title.text.split("<br>")
