@@ -320,8 +320,8 @@ def _over_epochs(table: pd.DataFrame, column: str, axis: str, form: str) -> go.F
     return figure
 
 
-_MOST_KNOBS = 5
-"""Axes of more knobs stand in each other's way."""
+_MOST_KNOBS = 3
+"""Axes of more knobs stand in each other's way on a phone."""
 
 
 def most_varied(table: pd.DataFrame) -> pd.DataFrame:
@@ -362,5 +362,5 @@ def _dimension(name: str, texts: pd.Series) -> dict:
         "label": words.as_html(name),
         "values": [place[text] for text in texts],
         "tickvals": places,
-        "ticktext": [short(text, 24) for text in known],
+        "ticktext": [short(text, 16) for text in known],
     }

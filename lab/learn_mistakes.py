@@ -5,7 +5,7 @@ import streamlit as st
 
 from dssm_core.lessons import Measured, TwoWays, measured
 from dssm_core.recipe_mistakes import DROPPED
-from lab import frame, learning, words
+from lab import learning, words
 from lab.glossary import explain, explain_each
 from lab.language import t
 from lab.learn_parts import Lesson, recall_metric
@@ -173,9 +173,9 @@ def _show_farthest() -> None:
     nearest, farthest = learning.order_metrics(_ORDERED)
     ways = {t("as published"): farthest, t("the right way"): nearest}
     rows = {way: [_with_ends(found[metric]) for metric in _ORDERED] for way, found in ways.items()}
+    st.table(pd.DataFrame({t("metric"): _ORDERED, **rows}), hide_index=True)
     about = explain_each("NDCG", "MRR", "hit@K", "precision@K", "95 % interval")
-    metric = st.column_config.TextColumn(t("metric (95 % interval)"), width=150, help=about)
-    frame.table(pd.DataFrame({"metric": _ORDERED, **rows}), "learn-order", metric=metric, **frame.right_aligned(rows))
+    st.caption(t("Means over users; in brackets: 95 % intervals."), help=about)
 
 
 _ORDERED = ("ndcg@50", "mrr@50", "hit@50", "precision@50")

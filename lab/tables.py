@@ -96,6 +96,14 @@ def configs(differing: pd.DataFrame) -> pd.DataFrame:
     return differing.T.rename_axis("run").reset_index()
 
 
+def own_knobs(table: pd.DataFrame) -> list[str]:
+    """What is different about each row of `configs`, in words: the knobs that are not as in most rows."""
+    knobs = table.drop(columns="run")
+    usual = knobs.mode().iloc[0]
+    differing = [{key: value for key, value in row.items() if value != usual[key]} for row in knobs.to_dict("records")]
+    return [", ".join(f"{key} = {value}" for key, value in own.items()) or t("as most") for own in differing]
+
+
 def leaderboard(
     values: pd.DataFrame, differences: pd.DataFrame, names: dict[str, str], presets: dict[str, str], baseline: str
 ) -> pd.DataFrame:

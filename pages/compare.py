@@ -434,7 +434,11 @@ def show_configs(comparison: Comparison, baseline: str, k: int) -> None:
         )
         st.text(t("Nothing differs, among {alike}.", alike=alike))
         return
-    frame.table(rows, "configs", frame.all_rows(rows), run=st.column_config.TextColumn(t("run"), pinned=True))
+    own = {t("run"): rows["run"], t("not as in most"): tables.own_knobs(rows)}
+    # a table of this kind breaks its lines, so that a phone shows all of it
+    st.table(pd.DataFrame({name: map(words.as_markdown, texts) for name, texts in own.items()}), hide_index=True)
+    with st.expander(t("Every knob that differs")):
+        frame.table(rows, "configs", frame.all_rows(rows), run=st.column_config.TextColumn(t("run"), pinned=True))
     if len(rows) >= 3:
         metric = f"recall@{k}"
         with skeleton.of(_CHART, t("Comparing user by user …")):
