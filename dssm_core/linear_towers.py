@@ -49,7 +49,6 @@ def train(
 
     A vector is the sum of its features' embeddings, normalised. Each step draws `k` negatives uniformly from `pool`
     ((p,) article rows), shared by all clicks. k = 0: clicked pairs are pulled together and nothing is pushed apart.
-    Negatives that a user clicked are not masked as the lab's own losses do: of a pool of hundreds few are drawn.
     """
     towers = [_Tower.new(features, rng) for features in (user_features, article_features)]
     with one_thread():
@@ -64,11 +63,14 @@ def train(
 def loss(users: np.ndarray, articles: np.ndarray, clicks: Clicks, negatives: np.ndarray) -> float:
     """Mean over clicks of −s⁺ + ln Σ e^s over the negatives, where s = cosine / 0.1; without negatives −s⁺ alone.
 
+    Negatives that the click's user clicked, there or elsewhere, are masked, as in the lab's own losses.
     `users`, `articles`: unit vectors; `negatives` (k,) article rows, shared by all clicks. Source: Yeh et al.,
     Decoupled contrastive learning, ECCV 2022; why −s⁺ alone collapses: Wang & Isola, ICML 2020.
     """
     own, scores = _scores(users, articles, clicks, negatives)
-    return float(-own.mean() + (np.log(np.exp(scores).sum(axis=1)).mean() if len(negatives) else 0))
+    total = np.exp(scores).sum(axis=1)
+    # a click without negatives, or with none that is not masked, pushes nothing away
+    return float(-own.mean() + np.log(total, where=total > 0, out=np.zeros_like(total)).mean())
 
 
 def gradients(
@@ -83,8 +85,9 @@ def gradients(
     article_slope = -(by_article @ users[clicks.users]) / scale
     if len(negatives):
         _, scores = _scores(users, articles, clicks, negatives)
-        share = np.exp(scores - scores.max(axis=1, keepdims=True))
-        share /= share.sum(axis=1, keepdims=True)
+        # cosines are at most 1, so that no exponential is infinite
+        share = np.exp(scores - 1 / _TEMPERATURE)
+        share /= np.maximum(share.sum(axis=1, keepdims=True), np.finfo(float).tiny)
         user_slope += by_user @ (share @ articles[negatives]) / scale
         np.add.at(article_slope, negatives, share.T @ users[clicks.users] / scale)
     return user_slope, article_slope
@@ -93,10 +96,19 @@ def gradients(
 def _scores(
     users: np.ndarray, articles: np.ndarray, clicks: Clicks, negatives: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of each click its own score (n,) and those of the negatives (n, k)."""
+    """Of each click its own score (n,) and those of the negatives (n, k), −inf where masked."""
     mine = users[clicks.users]
     own = np.einsum("nd,nd->n", mine, articles[clicks.articles])
-    return own / _TEMPERATURE, mine @ articles[negatives].T / _TEMPERATURE
+    scores = mine @ articles[negatives].T / _TEMPERATURE
+    scores[_clicked(clicks, negatives, (len(users), len(articles)))] = -np.inf
+    return own / _TEMPERATURE, scores
+
+
+def _clicked(clicks: Clicks, negatives: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Whether each click's user clicked each of the negatives: (n, k) bool; `shape`: (users, articles)."""
+    once = np.ones(len(clicks.users), bool)
+    by_user = sparse.csr_matrix((once, (clicks.users, clicks.articles)), shape)
+    return by_user[:, negatives].toarray()[clicks.users]
 
 
 def _summing(rows: np.ndarray, n: int) -> sparse.csr_matrix:

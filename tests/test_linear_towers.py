@@ -26,6 +26,13 @@ def test_negatives_add_the_logarithm_of_their_exponentials():
     assert linear_towers.loss(X, articles, ONE_CLICK, np.array([1, 1])) == pytest.approx(-10 + np.log(2))
 
 
+def test_negatives_that_the_user_clicked_are_masked():
+    articles, clicks = np.vstack([X, Y, Y]), Clicks(np.array([0, 0]), np.array([0, 1]))
+    # clicks on X and on Y score 10 and 0; of the negatives only the other Y, of score 0, was not clicked
+    assert linear_towers.loss(X, articles, clicks, np.array([0, 1, 2])) == pytest.approx(-5)
+    assert linear_towers.loss(X, articles, clicks, np.array([0, 1])) == pytest.approx(-5)
+
+
 def test_gradients_are_those_of_the_loss(rng):
     users, articles = rng.normal(size=(3, 4)), rng.normal(size=(5, 4))
     clicks, negatives = Clicks(np.array([0, 0, 2]), np.array([1, 4, 1])), np.array([1, 3, 3])
