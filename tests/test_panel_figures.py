@@ -59,7 +59,7 @@ def test_the_overlap_with_a_run_leaves_itself_out_and_is_sorted():
 
 def test_of_many_knobs_those_with_most_values_are_drawn():
     table = pd.DataFrame({name: list("aaaa") for name in "pqrst"} | {"two": list("aabb"), "all": list("abcd")})
-    assert list(compare_figures.most_varied(table)) == ["all", "two", "p", "q", "r"]
+    assert list(compare_figures.most_varied(table)) == ["all", "two", "p"]
 
 
 def test_the_leaderboard_has_a_line_at_the_baseline_where_there_is_another_run():
