@@ -47,10 +47,18 @@ def main() -> None:
                 ("pages/data.py", t("Bring one, or make a demo log"), ":material/table_rows:"),
             )
             return
+        tell_missing(workspace)
         show_start(workspace, {manifest["id"]: manifest for manifest in manifests})
         show_active(workspace)
         sweeping.show_ended(workspace)
         show_runs(workspace)
+
+
+def tell_missing(workspace: Workspace) -> None:
+    """Say of the run that a link asks for that it is gone, where it is."""
+    listed, asked = loading.all_runs(workspace), address.asked("run")
+    for sentence, _ in loading.left_out(workspace, listed, listed, [asked] if asked else []):
+        st.info(words.as_markdown(sentence), icon=":material/info:")
 
 
 def show_start(workspace: Workspace, manifests: dict[str, dict]) -> None:

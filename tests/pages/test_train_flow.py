@@ -121,6 +121,14 @@ def test_the_knobs_of_a_run_are_taken_over_and_what_is_changed_is_told_and_names
     assert not any("run my *run*" in text for text in texts(fresh)), "a preset is a new start"
 
 
+def test_a_link_to_a_run_that_is_gone_says_so(open_page, own_workspace):
+    at = open_page("pages/train.py", own_workspace, run="gone")
+    told = [info.value.replace("\\", "") for info in at.info]
+    assert told == ["Run gone is not in this workspace: it was deleted, or belongs to another."]
+    assert at.selectbox(key="run").value == TRAINED
+    assert not at.run().info, "once is enough"
+
+
 def test_tags_are_shown_and_filter_the_runs(open_page, own_workspace):
     workspace = Workspace(own_workspace, bundled=None)
     at = open_page("pages/train.py", own_workspace)
