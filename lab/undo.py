@@ -11,13 +11,14 @@ from lab.complaint import complain
 from lab.language import t
 
 _DELETED = "deleted"
-"""Where the session keeps the id and the name of what was deleted last."""
+"""Where the session keeps the id and the name of what was deleted last, and the choice that it was."""
 
 
 def ask(workspace: Workspace, wanted: str, name: str, effect: str, chosen: str | None = None) -> None:
     """A popover that deletes a dataset, run or sweep, after which the page is drawn anew.
 
-    `wanted`: its id. `effect`: a sentence on what goes with it. `chosen`: the choice in the address to forget.
+    `wanted`: its id. `effect`: a sentence on what goes with it. `chosen`: the choice in the address that it is, which
+    is forgotten, and made again when the delete is taken back.
     """
     # keyed by the id: the popover must not stay open, under the same mouse, on the next one
     with st.popover(t("Delete"), icon=":material/delete:", key=f"deleting {wanted}"):
@@ -39,7 +40,7 @@ def _delete(workspace: Workspace, wanted: str, name: str, for_good: bool, chosen
         return
     if chosen:
         address.forget(chosen)
-    st.session_state[_DELETED] = None if for_good else (wanted, name)
+    st.session_state[_DELETED] = None if for_good else (wanted, name, chosen)
     st.rerun()
 
 
@@ -48,21 +49,24 @@ def offer(workspace: Workspace) -> None:
     deleted = st.session_state.get(_DELETED)
     if not deleted:
         return
-    wanted, name = deleted
+    wanted, name, chosen = deleted
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.text(t("Deleted {name}.", name=name))
         if st.button(t("Undo"), key="undo delete", icon=":material/undo:"):
-            _restore(workspace, wanted)
+            _restore(workspace, wanted, chosen)
         if st.button(t("Dismiss"), key="dismiss undo", icon=":material/close:", type="tertiary"):
             _forget()
 
 
-def _restore(workspace: Workspace, wanted: str) -> None:
+def _restore(workspace: Workspace, wanted: str, chosen: str | None) -> None:
     try:
         workspace.restore(wanted)
     except UserError as error:
         complain(error)
         return
+    if chosen:
+        # not in the address: this page may have no such choice, and the one that has puts it there
+        st.session_state[chosen] = wanted
     _forget()
 
 

@@ -36,6 +36,25 @@ def test_a_deleted_run_is_offered_back_on_every_page_and_comes_back(open_page, o
     assert TRAINED in run_ids(own_workspace)
 
 
+def test_a_run_that_is_taken_back_is_open_again(open_page, own_workspace):
+    at = open_page("pages/train.py", own_workspace, run="popular-first")
+    at.button(key="delete popular-first").click().run()
+    assert at.selectbox(key="run").value == TRAINED
+    at.button(key="undo delete").click().run()
+    assert at.selectbox(key="run").value == "popular-first" and at.query_params["run"] == "popular-first"
+
+
+def test_a_run_that_is_taken_back_on_another_page_is_open_again_where_it_was(open_page, own_workspace):
+    at = open_page("pages/train.py", own_workspace, run="popular-first")
+    at.button(key="delete popular-first").click().run()
+    at.query_params.clear()
+    at.switch_page("pages/data.py").run()
+    at.button(key="undo delete").click().run()
+    assert "run" not in at.query_params, "Data has no choice of a run"
+    at.switch_page("pages/train.py").run()
+    assert at.selectbox(key="run").value == "popular-first"
+
+
 def test_a_deleted_dataset_is_offered_back_by_name(open_page, own_workspace):
     (dataset,) = (manifest["id"] for manifest in Workspace(own_workspace, bundled=None).datasets())
     at = open_page("pages/data.py", own_workspace)
