@@ -8,7 +8,7 @@ import streamlit as st
 from dssm_core.dataset import Dataset
 from dssm_core.manifest import checked, holds
 from dssm_core.workspace import Workspace
-from lab import data_figures, frame, set_aside_rows, words
+from lab import data_figures, download, frame, set_aside_rows, words
 from lab.language import t, told
 
 _ROWS = "set_aside.parquet"
@@ -92,15 +92,7 @@ def _show_rows(path: Path, total: int, dataset: Dataset) -> None:
         for column in ("table", "reason"):
             shown[column] = [t(text) for text in shown[column]]
         frame.table(shown, f"set-aside-{dataset.id}", height=min(400, 38 + 35 * len(shown)), **_columns())
-        st.download_button(
-            t("Download them all as CSV"),
-            # made only when it is asked for
-            lambda: _as_csv(path.parent),
-            "set-aside.csv",
-            "text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+        download.button(t("Download them all as CSV"), lambda: _as_csv(path.parent), "set-aside.csv", "text/csv")
         if set_aside_rows.is_capped(path):
             st.caption(
                 words.as_markdown(

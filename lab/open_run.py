@@ -8,7 +8,7 @@ from dssm_core.errors import UserError
 from dssm_core.presets import PRESETS
 from dssm_core.runs import ACTIVE, RESUMABLE, Run, RunState
 from dssm_core.workspace import Workspace
-from lab import address, curves, figures, frame, knobs, loading, run_notes, tables, undo, words
+from lab import address, curves, download, figures, frame, knobs, loading, run_notes, tables, undo, words
 from lab.complaint import complain
 from lab.glossary import explain, explain_each
 from lab.language import t, told
@@ -101,15 +101,14 @@ def nearest_preset(run: Run) -> str:
 
 
 def _offer_bundle(workspace: Workspace, run: Run) -> None:
-    st.download_button(
+    download.button(
         t("Bundle"),
-        data=lambda: bundle.bundle_run(workspace, run),
-        file_name=f"{run.id}.zip",
-        mime="application/zip",
+        lambda: bundle.bundle_run(workspace, run),
+        f"{run.id}.zip",
+        "application/zip",
         key=f"bundle {run.id}",
         icon=":material/deployed_code:",
         help=t("A zip with its config, the dataset's fingerprint, versions, seed, command and figures, to repeat it"),
-        on_click="ignore",
     )
 
 

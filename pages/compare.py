@@ -17,6 +17,7 @@ from lab import (
     compare_figures,
     compare_report,
     comparing,
+    download,
     figures,
     filters,
     frame,
@@ -454,21 +455,14 @@ def show_export(comparison: Comparison, baseline: str, k: int) -> None:
     st.divider()
     with st.container(horizontal=True):
         spoken = language.chosen()
-        st.download_button(
+        download.button(
             t("Whole comparison as HTML"),
-            lambda: compare_report.made(comparison, baseline, k, spoken),
+            lambda: compare_report.made(comparison, baseline, k, spoken).encode(),
             "comparison.html",
             "text/html",
-            icon=":material/download:",
-            on_click="ignore",
         )
-        st.download_button(
-            t("All metrics as CSV"),
-            lambda: all_metrics(comparison, baseline, k),
-            "comparison.csv",
-            "text/csv",
-            icon=":material/download:",
-            on_click="ignore",
+        download.button(
+            t("All metrics as CSV"), lambda: all_metrics(comparison, baseline, k), "comparison.csv", "text/csv"
         )
         if not comparison.filtered:
             frame.command(shell_line(comparison, baseline), "compare")
