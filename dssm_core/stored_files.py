@@ -196,9 +196,10 @@ def make_folder(folder: Path) -> Path:
 
 
 def own_folders(parent: Path) -> list[Path]:
-    """The folders that this program may have made, by name, descending; links to folders too, which are then told."""
+    """The folders that this program may have made, by name, descending; links too, which are then told."""
     try:
-        return sorted((path for path in parent.iterdir() if _ID.fullmatch(path.name) and path.is_dir()), reverse=True)
+        named = [path for path in parent.iterdir() if _ID.fullmatch(path.name)]
+        return sorted((path for path in named if path.is_dir() or path.is_symlink()), reverse=True)
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

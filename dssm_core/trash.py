@@ -1,6 +1,8 @@
-"""What was deleted: moved to the folder `deleted/` of its workspace, from where it can be restored for a week.
+"""What was deleted: moved to a hidden folder beside it, from where it can be restored for a week.
 
-`deleted/runs/<id>` is the folder `runs/<id>` as it was. What is there for longer goes for good at the next delete.
+`runs/.deleted/<id>` is the folder `runs/<id>` as it was, on the same disk, also where `runs` is a link to another one.
+Where `<id>` itself is a link, that is what is moved, restored or removed, and never what it leads to. What is there for
+longer goes for good at the next delete.
 """
 
 import os
@@ -14,6 +16,8 @@ from dssm_core.stored_files import delete_folder, is_there, own_folders, sweep_f
 
 KEPT_DAYS = 7
 """How long what was deleted can be restored."""
+
+_DELETED = ".deleted"
 
 KINDS = ("datasets", "runs", "sweeps")
 
@@ -36,9 +40,9 @@ class Trash:
     def listed(self) -> list[Deleted]:
         """What can be restored, deleted last first."""
         found = []
-        for folder in (folder for kind in KINDS for folder in own_folders(self._home / "deleted" / kind)):
+        for folder in (folder for kind in KINDS for folder in own_folders(self._home / kind / _DELETED)):
             with suppress(FileNotFoundError):  # restored or removed meanwhile
-                found.append(Deleted(folder.parent.name, folder.name, folder.lstat().st_mtime))
+                found.append(Deleted(folder.parents[1].name, folder.name, folder.lstat().st_mtime))
         return sorted(found, key=lambda one: one.when, reverse=True)
 
     def put(self, folder: Path) -> None:
@@ -94,4 +98,4 @@ class Trash:
                     delete_folder(self._folder(old.kind, old.id))
 
     def _folder(self, kind: str, name: str) -> Path:
-        return self._home / "deleted" / kind / name
+        return self._home / kind / _DELETED / name

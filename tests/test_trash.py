@@ -65,7 +65,7 @@ def test_what_was_deleted_before_can_be_deleted_for_good(workspace):
     delete(workspace, "r1")
     assert delete(workspace, "r1", for_good=True) == "run"
     assert workspace.deleted() == []
-    assert not list(workspace.home.glob("deleted/runs/*"))
+    assert not list(workspace.home.glob("runs/.deleted/*"))
 
 
 def test_an_id_that_is_nowhere_is_named(workspace):
@@ -91,8 +91,8 @@ def test_a_restore_never_replaces_what_was_made_under_the_same_id_meanwhile(work
 def test_what_was_deleted_over_a_week_ago_goes_for_good_at_the_next_delete_and_not_before(workspace):
     delete(workspace, "r1")
     delete(workspace, "s1")
-    for name, days in (("runs/r1", 7.1), ("sweeps/s1", 6.9)):
-        os.utime(workspace.home / "deleted" / name, times=(time.time() - days * DAY,) * 2)
+    for name, days in (("runs/.deleted/r1", 7.1), ("sweeps/.deleted/s1", 6.9)):
+        os.utime(workspace.home / name, times=(time.time() - days * DAY,) * 2)
     assert {one.id for one in workspace.deleted()} == {"r1", "s1"}
     delete(workspace, "d1")
     assert {one.id for one in workspace.deleted()} == {"s1", "d1"}
@@ -121,8 +121,29 @@ def test_a_link_is_deleted_and_not_what_it_leads_to(workspace, tmp_path):
     assert names(workspace) == ({"d1", "r1", "s1"}, set())
 
 
+def test_a_kind_on_another_disk_keeps_there_what_is_deleted(workspace, tmp_path):
+    disk = (workspace.home / "runs").rename(tmp_path / "disk")
+    (workspace.home / "runs").symlink_to(disk)
+    delete(workspace, "r1")
+    assert [path.parent.resolve().is_relative_to(disk) for path in tmp_path.rglob("r1")] == [True]
+    workspace.restore("r1")
+    assert (disk / "r1" / "config.json").exists()
+
+
+@pytest.mark.parametrize("leads_to", ["{folder}/r1", "../../r1", "nowhere"])
+def test_a_link_comes_back_as_it_was_wherever_it_leads_to(workspace, tmp_path, leads_to):
+    link = workspace.home / "runs" / "r1"
+    link.rename(tmp_path / "r1")
+    link.symlink_to(leads_to.format(folder=tmp_path))
+    delete(workspace, "r1")
+    assert names(workspace) == ({"d1", "s1"}, {"r1"})
+    workspace.restore("r1")
+    assert str(link.readlink()) == leads_to.format(folder=tmp_path)
+    assert (tmp_path / "r1" / "config.json").exists()
+
+
 def test_a_disk_that_has_no_room_for_a_move_is_told_with_the_way_out(workspace):
-    (workspace.home / "deleted").touch()
+    (workspace.home / "runs" / ".deleted").touch()
     with pytest.raises(UserError, match=r"cannot move .*r1 to .*delete it for good .*--for-good r1"):
         delete(workspace, "r1")
     delete(workspace, "r1", for_good=True)

@@ -80,4 +80,4 @@ def test_a_deleted_dataset_is_gone(workspace, tasteful_dataset):
     save_dataset(workspace, "d1", tasteful_dataset)
     workspace.delete_dataset("d1")
     assert workspace.datasets() == []
-    assert list((workspace.home / "datasets").iterdir()) == []
+    assert list((workspace.home / "datasets").glob("[!.]*")) == []
