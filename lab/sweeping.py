@@ -21,11 +21,12 @@ from dssm_core.sweeps import (
     start_sweep,
 )
 from dssm_core.workspace import Workspace
-from lab import address, at_work, frame, loading, undo, words
+from lab import address, at_work, choices, frame, loading, undo, words
 from lab.complaint import complain
 from lab.language import t, told
 
 _ENGINES = {"local": "This machine", "ray": "Ray cluster"}
+_AT = "auto for the one that runs on this machine, or HOST:PORT; its machines must share the workspace's folder"
 _AT_ONCE = "As many runs are at work at once as the cluster has CPUs, GPUs and memory for"
 _USUAL = ("recommended", "in_batch", "uniform")
 
@@ -64,37 +65,33 @@ def _ask() -> dict:
     engine, jobs = _choose_engine(), 1
     if engine.kind == "local":
         with right:
-            # no limits for the widget: it would keep to itself what is out of them
-            jobs = st.number_input(
-                t("Runs at work at once"), value=1, step=1, key="sweep jobs", persist_state="session"
-            )
-    changed = address.typed("sweep settings", "settings", str, "")
-    text = st.text_input(
-        t("Settings for all runs"),
-        key="sweep settings",
-        placeholder=t("such as split.kind=random eval.k=10,50"),
-        on_change=changed,
-        persist_state="session",
-    )
+            jobs = _number("jobs", t("Runs at work at once"), 1)
+    text = _text("settings", t("Settings for all runs"), placeholder=t("such as split.kind=random eval.k=10,50"))
     name = st.text_input(t("Name of the sweep"), key="sweep name", max_chars=80, persist_state="session").strip()
     asked = {"presets": presets, "seeds": seeds, "settings": text.split(), "positives": positives, "jobs": jobs}
     return asked | {"engine": engine, "name": name}
 
 
 def _number(name: str, label: str, default: int | None, **options: str) -> int | None:
-    """A whole number that the address keeps under its name."""
+    """A whole number that the address keeps under its name; None where the field is empty."""
     key = f"sweep {name}"
     changed = address.typed(key, name, int, default)
+    # no limits for the widget: it would keep to itself what is out of them
     return st.number_input(label, value=None, step=1, key=key, on_change=changed, persist_state="session", **options)
+
+
+def _text(name: str, label: str, **options: str) -> str:
+    """A text that the address keeps under its name."""
+    key = f"sweep {name}"
+    changed = address.typed(key, name, str, "")
+    return st.text_input(label, key=key, on_change=changed, persist_state="session", **options).strip()
 
 
 def _problem(seeds: int | None, asked: dict) -> UserError | None:
     """Why a sweep of these numbers cannot be, before the log is looked at."""
-    engine = asked["engine"]
+    engine, jobs = asked["engine"], asked["jobs"] or 0
     try:
-        check_numbers(
-            seeds=seeds or 0, positives=asked["positives"], jobs=asked["jobs"], cpus=engine.cpus, gpus=engine.gpus
-        )
+        check_numbers(seeds=seeds or 0, positives=asked["positives"], jobs=jobs, cpus=engine.cpus, gpus=engine.gpus)
     except UserError as error:
         return error
     return None
@@ -103,32 +100,23 @@ def _problem(seeds: int | None, asked: dict) -> UserError | None:
 def _choose_engine() -> Engine:
     """Who is to carry out the runs: this machine, or where Ray is installed a cluster."""
     if not is_installed():
+        if "ray" in address.take("engine"):
+            reason = words.as_markdown("engine=ray")
+            st.warning(t("Left out of the link: {reason}.", reason=reason), icon=":material/link_off:")
         return LOCAL
-    kind = st.segmented_control(
-        t("Where"),
-        list(ENGINES),
-        default=LOCAL.kind,
-        format_func=lambda engine: t(_ENGINES[engine]),
-        required=True,
-        key="sweep engine",
-        persist_state="session",
-    )
+    engines = list(ENGINES)
+    kind = choices.segments(t("Where"), engines, "engine", LOCAL.kind, format_func=lambda name: t(_ENGINES[name]))
     if kind == "local":
         return LOCAL
     left, middle, right = st.columns(3)
-    at = left.text_input(
-        t("Address of the cluster"),
-        key="sweep address",
-        placeholder=t("none: one is started on this machine"),
-        persist_state="session",
-        help=t(
-            "auto for the one that runs on this machine, or HOST:PORT; its machines must share the workspace's folder"
-        ),
-    )
-    common = {"step": 1, "persist_state": "session"}
-    cpus = middle.number_input(t("CPUs of each run"), value=1, key="sweep cpus", help=t(_AT_ONCE), **common)
-    gpus = right.number_input(t("GPUs of each run"), value=0, key="sweep gpus", **common)
-    return Engine(kind=kind, address=at.strip() or None, cpus=cpus, gpus=gpus)
+    with left:
+        none = t("none: one is started on this machine")
+        at = _text("cluster", t("Address of the cluster"), placeholder=none, help=t(_AT))
+    with middle:
+        cpus = _number("cpus", t("CPUs of each run"), 1, help=t(_AT_ONCE))
+    with right:
+        gpus = _number("gpus", t("GPUs of each run"), 0)
+    return Engine(kind=kind, address=at or None, cpus=cpus or 0, gpus=gpus or 0)
 
 
 def _start(workspace: Workspace, dataset_id: str, presets: list[str], seeds: int, options: dict) -> None:

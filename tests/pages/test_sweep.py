@@ -62,10 +62,10 @@ def test_a_sweep_is_planned_and_started_from_the_page(open_page, own_workspace, 
 
 def test_a_sweep_can_be_handed_to_a_ray_cluster(open_page, own_workspace, started):
     at = open_page("pages/train.py", own_workspace, what=SWEEP, presets=["popular"])
-    at.button_group(key="sweep engine").set_value("ray").run()
+    at.button_group(key="engine").set_value("ray").run()
     assert not at.exception
     assert "Runs at work at once" not in [number.label for number in at.number_input]
-    at.text_input(key="sweep address").set_value("10.0.0.1:6379")
+    at.text_input(key="sweep cluster").set_value("10.0.0.1:6379")
     at.number_input(key="sweep cpus").set_value(4).run()
     assert any("of its machine's memory" in text.value for text in at.text)
     next(button for button in at.button if button.label == "Start the sweep").click().run()
@@ -73,11 +73,40 @@ def test_a_sweep_can_be_handed_to_a_ray_cluster(open_page, own_workspace, starte
     assert started[0][1]["engine"] == Engine(kind="ray", address="10.0.0.1:6379", cpus=4, gpus=0)
 
 
+def test_where_a_sweep_is_carried_out_is_in_the_address_and_comes_back(open_page, own_workspace, started):
+    at = open_page("pages/train.py", own_workspace, what=SWEEP, presets=["popular"], jobs="2")
+    assert at.number_input(key="sweep jobs").value == 2
+    at.number_input(key="sweep jobs").set_value(3).run()
+    assert at.query_params["jobs"] == "3"
+    at.button_group(key="engine").set_value("ray").run()
+    at.text_input(key="sweep cluster").set_value("auto")
+    at.number_input(key="sweep cpus").set_value(4)
+    at.number_input(key="sweep gpus").set_value(1).run()
+    query = {key: at.query_params[key] for key in ("engine", "cluster", "cpus", "gpus")}
+    assert query == {"engine": "ray", "cluster": "auto", "cpus": "4", "gpus": "1"}
+    fresh = open_page("pages/train.py", own_workspace, what=SWEEP, presets=["popular"], **query)
+    assert not fresh.exception and not fresh.warning
+    next(button for button in fresh.button if button.label == "Start the sweep").click().run()
+    assert started[0][1]["engine"] == Engine(kind="ray", address="auto", cpus=4, gpus=1)
+
+
+def test_a_link_to_a_cluster_is_told_where_ray_is_missing(open_page, own_workspace, monkeypatch):
+    monkeypatch.setattr("lab.sweeping.is_installed", lambda: False)
+    at = open_page("pages/train.py", own_workspace, what=SWEEP, presets=["popular"], engine="ray")
+    assert "Left out of the link: engine=ray." in at.warning[0].value.replace("\\", "")
+
+
+def test_a_number_of_jobs_that_was_emptied_is_refused(open_page, own_workspace):
+    at = open_page("pages/train.py", own_workspace, what=SWEEP, presets=["popular"])
+    at.number_input(key="sweep jobs").set_value(None).run()
+    assert "bad value 0 for jobs: it must be 1 to 1,000" in at.error[0].value.replace("\\", "")
+
+
 def test_without_ray_there_is_no_choice_of_an_engine(open_page, own_workspace, monkeypatch):
     monkeypatch.setattr("lab.sweeping.is_installed", lambda: False)
     at = open_page("pages/train.py", own_workspace, what=SWEEP, presets=["popular"])
     assert not at.exception
-    assert "sweep engine" not in [group.key for group in at.button_group]
+    assert "engine" not in [group.key for group in at.button_group]
     assert "Runs at work at once" in [number.label for number in at.number_input]
 
 
