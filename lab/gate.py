@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lab.ahead import Ahead
 from lab.first_frame import INDEX, FirstFrame
+from lab.language import LANGUAGES, telling
 
 
 def layers() -> list[Middleware]:
@@ -90,10 +91,11 @@ class StrictHeaders:
 
 
 def content_policy(index: str) -> str:
-    """The Content-Security-Policy of the pages; `index` is their HTML, whose inline scripts are let through by hash."""
+    """The Content-Security-Policy of the pages; `index` is their HTML, whose inline scripts are let through by hash, as
+    are those that tell the language."""
+    scripts = re.findall(r"<script>(.*?)</script>", index, re.DOTALL) + [telling(code) for code in LANGUAGES]
     inline = [
-        "'sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() + "'"
-        for script in re.findall(r"<script>(.*?)</script>", index, re.DOTALL)
+        "'sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() + "'" for script in scripts
     ]
     return "; ".join(
         [

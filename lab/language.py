@@ -99,15 +99,25 @@ def settle(asked: list[str]) -> None:
 def switch() -> None:
     """Draw the switch from one language to the other."""
     st.session_state["language switch"] = chosen()
-    st.segmented_control(
-        "Language · 语言",
-        list(LANGUAGES),
-        key="language switch",
-        format_func=LANGUAGES.get,
-        on_change=_switched,
-        required=True,
-        label_visibility="collapsed",
-    )
+    with st.container(gap=None):
+        st.segmented_control(
+            "Language · 语言",
+            list(LANGUAGES),
+            key="language switch",
+            format_func=LANGUAGES.get,
+            on_change=_switched,
+            required=True,
+            label_visibility="collapsed",
+        )
+        st.html(f"<script>{telling(chosen())}</script>", unsafe_allow_javascript=True)
+
+
+def telling(language: str) -> str:
+    """The script that tells the browser the page's language, by which it is read aloud and its glyphs are chosen.
+
+    `lab.gate` lets through these scripts, as they are.
+    """
+    return f"document.documentElement.lang = '{language}'"
 
 
 def _switched() -> None:
