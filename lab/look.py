@@ -8,13 +8,16 @@ from lab.language import t
 
 
 def dress() -> None:
-    """Tell assets/look.css its words. What is told of a lost server is shown by the browser alone."""
+    """Tell assets/look.css its words, which are shown by the browser alone."""
     texts = {
         "--lost-title": t("The lab does not answer"),
         "--lost-told": t(
             "Its server was stopped or cannot be reached. Runs at work go on without it. Once it is started again "
             "(make run), this page returns by itself as it was."
         ),
+        "--upload": t("Upload"),
+        "--upload-limit": t("Up to {size:,} MB", size=st.get_option("server.maxUploadSize")),
+        "--no-option": t("No results"),
     }
     told = "; ".join(f"{name}: {json.dumps(text, ensure_ascii=False)}" for name, text in texts.items())
     # first_frame.css has it take no room from the start

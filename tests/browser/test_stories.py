@@ -31,8 +31,10 @@ def test_the_language_is_the_browsers_until_it_is_switched(chromium, demo):
         assert page.complaints == []
     with chromium.new_context(viewport=SCREEN, locale="en-US") as context:
         page = new_tab(context)
-        visit(page, f"{demo}/users?language=zh")
-        page.get_by_role("heading", name="用户", level=1).wait_for()
+        visit(page, f"{demo}/data?language=zh&source=Upload files")
+        page.get_by_role("heading", name="数据", level=1).wait_for()
+        upload = page.get_by_test_id("stFileUploaderDropzone").first.locator("button p")
+        assert upload.evaluate("said => getComputedStyle(said, '::after').content") == '"上传"'
 
 
 def test_what_compare_shows_is_seen_by_whoever_gets_its_address(chromium, demo):
