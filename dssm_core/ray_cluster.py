@@ -76,7 +76,7 @@ def connected(address: str | None = None) -> Iterator[ModuleType]:
         try:
             ray.init(**where, log_to_driver=False, logging_level="ERROR", runtime_env={"env_vars": workers})
         except Exception as error:  # a plain one of Ray's, where a node does not start in time
-            told = str(error).strip().splitlines()[0].rstrip(".")
+            told = cause_of(error).rstrip(".")
             raise UserError(
                 f"no Ray cluster can be used at {address or 'this machine'}: {told}; start one with `ray start --head` "
                 f"or leave the address out; one that asks for a token takes RAY_AUTH_MODE=token (`ray get-auth-token`)"

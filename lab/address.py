@@ -28,7 +28,7 @@ def come_to(page: str) -> None:
 
 
 def arrived() -> bool:
-    """Whether the page was just come to: in its first run after that."""
+    """Whether the page was just come to: in the run that did, and until the next of the whole page."""
     return st.session_state[_ARRIVED]
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 from dssm_core.errors import UserError
 from dssm_core.runs import Run, RunState
 from dssm_core.workspace import Workspace, new_id
-from lab import access, address, at_work, language, loading, look, tables, undo, words
+from lab import access, address, at_work, language, loading, own_words, tables, undo, words
 from lab.complaint import complain
 from lab.glossary import explain_each
 from lab.language import t
@@ -102,7 +102,7 @@ def start(title: str) -> Workspace:
     address.come_to(title)
     language.settle(address.take(language.KEY))
     st.set_page_config(f"{t(title)} · recall lab", str(_ASSETS / "favicon.svg"), layout="wide")
-    look.dress()
+    own_words.tell()
     st.logo(str(_ASSETS / "logo.svg"), size="large", icon_image=str(_ASSETS / "favicon.svg"))
     access.let_in()
     with plain_errors():

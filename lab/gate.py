@@ -13,7 +13,6 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lab.ahead import Ahead
 from lab.first_frame import INDEX, FirstFrame
 from lab.language import LANGUAGES, telling
 
@@ -25,7 +24,6 @@ def layers() -> list[Middleware]:
         Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
         Middleware(SameOrigin),
         Middleware(StrictHeaders),
-        Middleware(Ahead),
         Middleware(FirstFrame),
     ]
 

@@ -99,8 +99,11 @@ def configs(differing: pd.DataFrame) -> pd.DataFrame:
 def own_knobs(table: pd.DataFrame) -> list[str]:
     """What is different about each row of `configs`, in words: the knobs that are not as in most rows."""
     knobs = table.drop(columns="run")
-    usual = knobs.mode().iloc[0]
-    differing = [{key: value for key, value in row.items() if value != usual[key]} for row in knobs.to_dict("records")]
+    usual = {key: counts.index[0] for key in knobs if 2 * (counts := knobs[key].value_counts()).iloc[0] > len(knobs)}
+    differing = [
+        {key: value for key, value in row.items() if key not in usual or value != usual[key]}
+        for row in knobs.to_dict("records")
+    ]
     return [", ".join(f"{key} = {value}" for key, value in own.items()) or t("as most") for own in differing]
 
 

@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def tell_missing(workspace: Workspace) -> None:
-    """Say of the run that a link asks for that it is gone, where it is."""
+    """Say of the run that a link asks for, or that was open, that it is gone, where it is."""
     listed, asked = loading.all_runs(workspace), address.asked("run")
     for sentence, _ in loading.left_out(workspace, listed, listed, [asked] if asked else []):
         st.info(words.as_markdown(sentence), icon=":material/info:")

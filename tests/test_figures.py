@@ -186,6 +186,10 @@ def test_a_verdict_needs_an_interval_that_excludes_zero():
 def test_of_each_run_the_knobs_are_told_that_are_not_as_in_most():
     knobs = {"run": ["a", "b", "c"], "loss.kind": ["bpr", "bce", "bce"], "train.l2": ["0", "0", "0.1"]}
     assert tables.own_knobs(pd.DataFrame(knobs)) == ["loss.kind = bpr", "as most", "train.l2 = 0.1"]
+    assert tables.own_knobs(pd.DataFrame({"run": ["a", "b"], "train.l2": ["0", "1"]})) == [
+        "train.l2 = 0",
+        "train.l2 = 1",
+    ]
 
 
 def test_ages_are_in_the_unit_that_reads_best_and_unknown_ones_are_empty(tasteful_dataset):

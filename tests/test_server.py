@@ -1,20 +1,23 @@
 """The running server: what it listens on, what it turns away, what it tells browsers to refuse."""
 
+import asyncio
 import http.client
 import ipaddress
 import os
 import socket
 import subprocess
 import tomllib
+from email.utils import formatdate
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from starlette.responses import HTMLResponse
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from lab.access import PROXY
-from lab.first_frame import is_of_page
+from lab.first_frame import INDEX, FirstFrame
 from tests.serving import ROOT, RUN, served
 
 STREAM = "/_stcore/stream"
@@ -134,7 +137,7 @@ def test_no_file_of_the_project_is_served(address, path):
 def test_no_address_leads_out_of_what_is_served(address, root):
     for outside in OUTSIDE:
         status, text, _ = asked(address, root + outside)
-        assert "root:" not in text and "import streamlit" not in text, root + outside
+        assert "root:x:" not in text and "import streamlit" not in text, root + outside
         assert status in (400, 403, 404) or "<title>Streamlit</title>" in text, (root + outside, status)
 
 
@@ -163,18 +166,26 @@ def test_a_page_names_the_script_that_draws_charts_and_only_a_page_does(address)
 
 @pytest.mark.parametrize("path", ["/", "/compare"])
 def test_a_page_has_its_outline_and_look_from_the_first_frame_and_is_never_answered_from_before(address, path):
-    status, text, headers = asked(address, path, **{"Accept-Encoding": "gzip"})
+    index = INDEX.stat()
+    before = {"If-None-Match": "*", "If-Modified-Since": formatdate(index.st_mtime + 1, usegmt=True)}
+    status, text, headers = asked(address, path, **{"Accept-Encoding": "gzip"}, **before)
     assert status == 200
     outline, look = ((ROOT / "assets" / f"{name}.css").read_text(encoding="utf-8") for name in ("first_frame", "look"))
     assert f"<style>{outline}{look}</style></head>" in text
     assert text.endswith("</html>\n") and not {"etag", "last-modified"} & headers.keys()
 
 
-def test_html_that_is_no_page_is_left_as_it_is():
-    html = {"status": 200, "headers": [(b"content-type", b"text/html; charset=utf-8")]}
-    assert is_of_page({"path": "/users"}, html)
-    assert not is_of_page({"path": "/media/0.html"}, html)
-    assert not is_of_page({"path": "/users"}, {**html, "status": 206})
+@pytest.mark.parametrize(("path", "is_page"), [("/", True), ("/lab/users", True), ("/media/0.html", False)])
+def test_every_page_has_its_look_and_html_that_is_downloaded_stays_as_it_is(path, is_page):
+    sent = []
+
+    async def send(message):
+        sent.append(message.get("body", b"").decode())
+
+    scope = {"type": "http", "method": "GET", "path": path, "headers": []}
+    asyncio.run(FirstFrame(HTMLResponse("<html></html>"))(scope, None, send))
+    text = "".join(sent)
+    assert ("<style>" in text) == is_page and (is_page or text == "<html></html>")
 
 
 @pytest.mark.parametrize(

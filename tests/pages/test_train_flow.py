@@ -204,6 +204,10 @@ def test_a_run_that_ends_while_it_is_watched_says_what_came_out_until_that_is_di
     assert any(text.startswith("my *run* finished: recall@50 ") for text in sidebar_texts(at))
     at.switch_page("pages/train.py").run()
     assert any(text.startswith("my *run* finished: recall@50 ") for text in sidebar_texts(at))
+    at.session_state["run"] = "popular-first"
+    assert at.run().query_params["run"] == "popular-first"
+    at.button(key="open end").click().run()
+    assert at.query_params["run"] == TRAINED
     at.button(key="dismiss end").click().run()
     assert not at.exception and not any("finished" in text for text in sidebar_texts(at))
 

@@ -1,4 +1,4 @@
-"""The lab's own words in place of some of Streamlit's, where the page has no other way to them than its look."""
+"""Words that assets/look.css shows in the place of Streamlit's own, in the language of the session."""
 
 import json
 
@@ -7,8 +7,8 @@ import streamlit as st
 from lab.language import t
 
 
-def dress() -> None:
-    """Tell assets/look.css its words, which are shown by the browser alone."""
+def tell() -> None:
+    """Tell the page these words; that takes no room."""
     texts = {
         "--lost-title": t("The lab does not answer"),
         "--lost-told": t(
@@ -21,5 +21,5 @@ def dress() -> None:
     }
     told = "; ".join(f"{name}: {json.dumps(text, ensure_ascii=False)}" for name, text in texts.items())
     # first_frame.css has it take no room from the start
-    with st.container(key="look"):
+    with st.container(key="own-words"):
         st.html(f"<style>:root {{ {told} }}</style>")
