@@ -70,8 +70,8 @@ def connected(address: str | None = None) -> Iterator[ModuleType]:
     """
     check_engine("ray", address)
     workers = {"PYTHONPATH": _python_path()} | {name: os.environ.get(name, "") for name in _OURS if "proxy" in name}
-    ray = imported()
     with _signals_kept(), _environment({} if address else _OURS):
+        ray = imported()  # it reads some of its environment but once
         where = {"address": address} if address else {"address": "local", "include_dashboard": False}
         try:
             ray.init(**where, log_to_driver=False, logging_level="ERROR", runtime_env={"env_vars": workers})
