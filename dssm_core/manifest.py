@@ -23,7 +23,10 @@ MANIFEST = "manifest.json"
 NOTES = "notes.json"
 """What people write about a run (see notes.py), which may change at any time."""
 
-_LEFT_OUT = (MANIFEST, NOTES, "lock", "pid", "cancel", "log.txt")
+DAMAGED_NOTES = "notes.damaged.json"
+"""What was there in its place and could not be read."""
+
+_LEFT_OUT = (MANIFEST, NOTES, DAMAGED_NOTES, "lock", "pid", "cancel", "log.txt")
 """What belongs to a run's process, or to people, rather than to the run."""
 
 _SMALL = 1 << 20

@@ -1,17 +1,19 @@
 """What people write about a run: a text and tags, beside its sealed files and changeable at any time.
 
-They are in `notes.json` of the run's folder, which its manifest does not cover. Of a workspace at a URL they stay on
-this machine: what is published there never changes.
+They are in `notes.json` of the run's folder, which its manifest does not cover. If that is damaged, it is kept as
+`notes.damaged.json` when they are written anew. Of a workspace at a URL they stay on this machine: what is published
+there never changes.
 """
 
 import re
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from dssm_core.errors import Damaged, UserError
-from dssm_core.manifest import NOTES
+from dssm_core.manifest import DAMAGED_NOTES, NOTES
 from dssm_core.runs import Run
-from dssm_core.stored_files import check_own, is_there, read_as, write_json
+from dssm_core.stored_files import cannot_write, check_own, is_there, read_as, write_json
 
 MOST_CHARACTERS = 2000
 """Of a text."""
@@ -39,7 +41,8 @@ def read_notes(run: Run) -> Notes:
     try:
         return _checked(read_as(path, Notes)) if is_there(path) else Notes()
     except (Damaged, UserError) as error:
-        return Notes(damage=f"the notes of run {run.id} cannot be read, and new ones replace them: {error}")
+        told = f"the notes of run {run.id} cannot be read, and are kept as {DAMAGED_NOTES} beside new ones: {error}"
+        return Notes(damage=told)
 
 
 def write_notes(run: Run, text: str, tags: list[str]) -> Notes:
@@ -52,8 +55,17 @@ def write_notes(run: Run, text: str, tags: list[str]) -> Notes:
     check_own(run.folder)
     named = list(dict.fromkeys(re.sub(r"\s+", " ", tag).strip() for tag in tags))
     notes = _checked(Notes(text=text.strip(), tags=[tag for tag in named if tag]))
+    if read_notes(run).damage:
+        _keep_damaged(run.folder)
     write_json(run.folder / NOTES, notes.model_dump(include={"text", "tags"}))
     return notes
+
+
+def _keep_damaged(folder: Path) -> None:
+    try:
+        (folder / NOTES).replace(folder / DAMAGED_NOTES)
+    except OSError as error:
+        raise cannot_write(folder / DAMAGED_NOTES, error) from error
 
 
 def _checked(notes: Notes) -> Notes:

@@ -48,13 +48,25 @@ def test_notes_that_are_too_long_or_too_many_are_refused_and_the_old_ones_stay(r
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"text": 1}', '{"tags": "a"}', '{"tags": ["' + "a" * 99 + '"]}'])
-def test_damaged_notes_are_told_and_can_be_replaced(run, content):
+def test_damaged_notes_are_told_and_kept_beside_those_that_take_their_place(run, content):
     (run.folder / "notes.json").write_text(content)
     notes = read_notes(run)
     assert (notes.text, notes.tags) == ("", [])
-    assert "the notes of run noted cannot be read, and new ones replace them" in notes.damage
+    assert "the notes of run noted cannot be read, and are kept as notes.damaged.json beside new ones" in notes.damage
     write_notes(run, "new", [])
-    assert read_notes(run) == Notes(text="new")
+    write_notes(run, "newer", [])
+    assert read_notes(run) == Notes(text="newer")
+    assert (run.folder / "notes.damaged.json").read_text() == content
+    write_manifest(run.folder)
+    (run.folder / "notes.damaged.json").unlink()
+    check_whole(run.folder)
+
+
+def test_damaged_notes_stay_where_new_ones_are_refused(run):
+    (run.folder / "notes.json").write_text("{")
+    with pytest.raises(UserError, match="is too long"):
+        write_notes(run, "a" * (MOST_CHARACTERS + 1), [])
+    assert (run.folder / "notes.json").read_text() == "{"
 
 
 def test_notes_that_are_a_link_or_a_pipe_are_told_and_never_followed(run, tmp_path):

@@ -157,7 +157,10 @@ def test_damaged_notes_are_told_and_the_run_is_still_shown(open_page, own_worksp
     (own_workspace / "runs" / TRAINED / "notes.json").write_text("{")
     at = open_page("pages/train.py", own_workspace, run=TRAINED)
     assert not at.exception
-    assert any("cannot be read, and new ones replace them" in warning.value.replace("\\", "") for warning in at.warning)
+    assert any(
+        "cannot be read, and are kept as notes.damaged.json" in warning.value.replace("\\", "")
+        for warning in at.warning
+    )
     assert len(at.get("plotly_chart")) == 4
 
 
