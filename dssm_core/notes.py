@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from dssm_core.errors import Damaged, UserError
+from dssm_core.errors import UserError
 from dssm_core.manifest import DAMAGED_NOTES, NOTES
 from dssm_core.runs import Run
 from dssm_core.stored_files import cannot_write, check_own, is_there, read_as, write_json
@@ -40,9 +40,11 @@ def read_notes(run: Run) -> Notes:
     path = run.folder / NOTES
     try:
         return _checked(read_as(path, Notes)) if is_there(path) else Notes()
-    except (Damaged, UserError) as error:
-        told = f"the notes of run {run.id} cannot be read, and are kept as {DAMAGED_NOTES} beside new ones: {error}"
-        return Notes(damage=told)
+    except UserError:
+        # without the error's words, which would have the run deleted and trained again
+        return Notes(
+            damage=f"the notes of run {run.id} cannot be read, and are kept as {DAMAGED_NOTES} beside new ones"
+        )
 
 
 def write_notes(run: Run, text: str, tags: list[str]) -> Notes:
