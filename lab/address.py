@@ -13,23 +13,15 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from lab import words
 from lab.language import t
 
-_PAGE, _ARRIVED, _TAKEN = "page", "arrived", "taken from the address"
-"""Where the session keeps the page that it is on, whether this run comes to it, and what of the address was taken
-since."""
+_PAGE, _TAKEN = "page", "taken from the address"
+"""Where the session keeps the page that it is on, and what of the address was taken since it came to it."""
 
 
 def come_to(page: str) -> None:
     """Call it first in each run: has the address taken anew if the page was just come to, by a link, from another page
     or by the browser's Back."""
-    arrived = st.session_state.get(_PAGE) != page or get_script_run_ctx().is_history_navigation
-    if arrived:
+    if st.session_state.get(_PAGE) != page or get_script_run_ctx().is_history_navigation:
         st.session_state[_PAGE], st.session_state[_TAKEN] = page, set()
-    st.session_state[_ARRIVED] = arrived
-
-
-def arrived() -> bool:
-    """Whether the page was just come to: in the run that did, and until the next of the whole page."""
-    return st.session_state[_ARRIVED]
 
 
 def given(name: str) -> list[str]:

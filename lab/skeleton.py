@@ -7,8 +7,6 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from lab import address
-
 
 @contextmanager
 def of(height: int, doing: str, where: Any = st) -> Iterator[None]:
@@ -22,12 +20,11 @@ def of(height: int, doing: str, where: Any = st) -> Iterator[None]:
 
 
 def place(name: str, height: int) -> DeltaGenerator:
-    """A place for what is computed after what stands below it, which has room for `height` pixels; fill its
-    `container()`. Whoever has just come to the page sees a grey box there until then.
+    """A place for what is computed after what stands below it, which has room for `height` pixels from the start.
 
-    `name`: no two alike on a page.
+    A grey box is seen there until something is put into it. `name`: no two alike on a page.
     """
+    # assets/look.css lays what comes over the box, which thereby keeps its room
     room = st.container(key=f"room-{name}")
-    # a mistake that is told instead needs none
-    room.html(f"<style>.st-key-room-{name}:not(:has([data-testid='stAlert'])) {{ min-height: {height}px }}</style>")
-    return room.skeleton(height=height) if address.arrived() else room
+    room.skeleton(height=height)
+    return room
