@@ -22,7 +22,7 @@ def of(height: int, doing: str, where: Any = st) -> Iterator[None]:
 def place(name: str, height: int) -> DeltaGenerator:
     """A place for what is computed after what stands below it, which has room for `height` pixels from the start.
 
-    A grey box is seen there until something is put into it. `name`: no two alike on a page.
+    Fill its `container()`, once: until then a grey box is seen there. `name`: no two alike on a page.
     """
     # assets/look.css lays what comes over the box, which thereby keeps its room
     room = st.container(key=f"room-{name}")
