@@ -99,17 +99,15 @@ def settle(asked: list[str]) -> None:
 def switch() -> None:
     """Draw the switch from one language to the other."""
     st.session_state["language switch"] = chosen()
-    with st.container(gap=None):
-        st.segmented_control(
-            "Language · 语言",
-            list(LANGUAGES),
-            key="language switch",
-            format_func=LANGUAGES.get,
-            on_change=_switched,
-            required=True,
-            label_visibility="collapsed",
-        )
-        st.html(f"<script>{telling(chosen())}</script>", unsafe_allow_javascript=True)
+    st.segmented_control(
+        "Language · 语言",
+        list(LANGUAGES),
+        key="language switch",
+        format_func=LANGUAGES.get,
+        on_change=_switched,
+        required=True,
+        label_visibility="collapsed",
+    )
 
 
 def telling(language: str) -> str:

@@ -1,14 +1,14 @@
-"""Words that assets/look.css shows in the place of Streamlit's own, in the language of the session."""
+"""The language of the page, and the words that assets/look.css shows in the place of Streamlit's own."""
 
 import json
 
 import streamlit as st
 
-from lab.language import t
+from lab.language import chosen, t, telling
 
 
 def tell() -> None:
-    """Tell the page these words; that takes no room."""
+    """Tell the page its language and these words; that takes no room."""
     texts = {
         "--lost-title": t("The lab does not answer"),
         "--lost-told": t(
@@ -23,3 +23,4 @@ def tell() -> None:
     # first_frame.css has it take no room from the start
     with st.container(key="own-words"):
         st.html(f"<style>:root {{ {told} }}</style>")
+        st.html(f"<script>{telling(chosen())}</script>", unsafe_allow_javascript=True)
