@@ -80,11 +80,16 @@ def typed(key: str, name: str, read: Callable[[str], object], default: object = 
         try:
             value = read(text)
         except ValueError:
-            reason = words.as_markdown(f"{name}={text}")
-            st.warning(t("Left out of the link: {reason}.", reason=reason), icon=":material/link_off:")
+            tell_left_out(name, text)
     st.session_state[key] = value
     _write(key, name)
     return lambda: _write(key, name)
+
+
+def tell_left_out(name: str, text: str) -> None:
+    """Say that what the address says under a name cannot be had here."""
+    reason = words.as_markdown(f"{name}={text}")
+    st.warning(t("Left out of the link: {reason}.", reason=reason), icon=":material/link_off:")
 
 
 def opened(key: str) -> str:

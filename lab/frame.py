@@ -14,7 +14,7 @@ from dssm_core.runs import Run, RunState
 from dssm_core.workspace import Workspace, new_id
 from lab import access, address, at_work, language, loading, own_words, tables, undo, words
 from lab.complaint import complain
-from lab.glossary import explain_each
+from lab.glossary import explain_within
 from lab.language import t
 
 _ASSETS = Path(__file__).parent.parent / "assets"
@@ -50,7 +50,7 @@ def _columns() -> dict[str, object]:
             t("cosine"),
             format="%.3f",
             width=70,
-            help=_with(t("Cosine of the user's and the article's vector"), "two-tower model"),
+            help=explain_within(t("Cosine of the user's and the article's vector"), "two-tower model"),
         ),
         "score": column.NumberColumn(t("score"), width=80, format="%.4g", help=t("What this baseline sorts by")),
         "title": column.TextColumn(t("title"), width=330, help=t("The article's title, or its id where it has none")),
@@ -63,7 +63,9 @@ def _columns() -> dict[str, object]:
             t("as negative"),
             width=90,
             format="localized",
-            help=_with(t("How often training took it as a negative for this user"), "negative", "false negative"),
+            help=explain_within(
+                t("How often training took it as a negative for this user"), "negative", "false negative"
+            ),
         ),
         "moved": column.NumberColumn(
             t("moved"), width=80, format="%+d", help=t("By how many ranks: above 0, the second run ranks it higher")
@@ -72,7 +74,7 @@ def _columns() -> dict[str, object]:
         "reason": column.TextColumn(
             t("reason"),
             width=110,
-            help=_with(t("The first of the reasons that holds of the click"), "outranked", "cold article"),
+            help=explain_within(t("The first of the reasons that holds of the click"), "outranked", "cold article"),
         ),
         "why": column.TextColumn(
             t("why"), width=330, help=t("What the reason means; of an outranked click, both scores")
@@ -87,11 +89,6 @@ def _columns() -> dict[str, object]:
             for name in tables.AGES
         },
     }
-
-
-def _with(told: str, *concepts: str) -> str:
-    """What a column holds, followed by the explanations of the concepts in it."""
-    return f"{told}\n\n{explain_each(*concepts)}"
 
 
 def start(title: str) -> Workspace:

@@ -257,3 +257,8 @@ def explain(name: str) -> str:
 def explain_each(*names: str) -> str:
     """The explanations of several concepts that stand in one place, each after its name."""
     return "\n\n".join(f"**{t(name)}**: {explain(name)}" for name in names)
+
+
+def explain_within(told: str, *names: str) -> str:
+    """A text, such as what a column holds, followed by the explanations of the concepts in it."""
+    return f"{told}\n\n{explain_each(*names)}"

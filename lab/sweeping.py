@@ -101,8 +101,7 @@ def _choose_engine() -> Engine:
     """Who is to carry out the runs: this machine, or where Ray is installed a cluster."""
     if not is_installed():
         if "ray" in address.take("engine"):
-            reason = words.as_markdown("engine=ray")
-            st.warning(t("Left out of the link: {reason}.", reason=reason), icon=":material/link_off:")
+            address.tell_left_out("engine", "ray")
         return LOCAL
     engines = list(ENGINES)
     kind = choices.segments(t("Where"), engines, "engine", LOCAL.kind, format_func=lambda name: t(_ENGINES[name]))

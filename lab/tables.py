@@ -101,8 +101,7 @@ def own_knobs(table: pd.DataFrame) -> list[str]:
     knobs = table.drop(columns="run")
     usual = {key: counts.index[0] for key in knobs if 2 * (counts := knobs[key].value_counts()).iloc[0] > len(knobs)}
     differing = [
-        {key: value for key, value in row.items() if key not in usual or value != usual[key]}
-        for row in knobs.to_dict("records")
+        {key: value for key, value in row.items() if value != usual.get(key)} for row in knobs.to_dict("records")
     ]
     return [", ".join(f"{key} = {value}" for key, value in own.items()) or t("as most") for own in differing]
 

@@ -13,7 +13,7 @@ from dssm_core.misses import LOST_BY_INDEX, reasons_at
 from dssm_core.runs import Run
 from dssm_core.workspace import Workspace
 from lab import choices, frame, index_figures, loading, skeleton, words
-from lab.glossary import explain
+from lab.glossary import explain, explain_within
 from lab.language import t
 
 _CHART = 400
@@ -96,7 +96,7 @@ def columns() -> dict[str, object]:
             t("lost (points)"),
             width=150,
             alignment="right",
-            help=f"{t('Exact less this, user by user, with its 95 % interval')}\n\n{explain('paired difference')}",
+            help=explain_within(t("Exact less this, user by user, with its 95 % interval"), "paired difference"),
         ),
         "of the exact list": column.NumberColumn(
             t("of the exact list"), format="percent", width=120, help=explain("ANN index")

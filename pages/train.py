@@ -56,9 +56,10 @@ def main() -> None:
 
 def tell_missing(workspace: Workspace) -> None:
     """Say of the run that a link asks for, or that was open, that it is gone, where it is."""
-    listed, asked = loading.all_runs(workspace), address.asked("run")
-    for sentence, _ in loading.left_out(workspace, listed, listed, [asked] if asked else []):
-        st.info(words.as_markdown(sentence), icon=":material/info:")
+    asked = address.asked("run")
+    if asked and all(folder.name != asked for folder in workspace.run_folders()):
+        for sentence, _ in loading.left_out(workspace, [], [], [asked]):
+            st.info(words.as_markdown(sentence), icon=":material/info:")
 
 
 def show_start(workspace: Workspace, manifests: dict[str, dict]) -> None:

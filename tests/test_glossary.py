@@ -37,5 +37,5 @@ def explained() -> set[str]:
     """The names that pages ask `explain` for."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in SHOWING]
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    named = [call for call in calls if getattr(call.func, "id", "") in ("explain", "explain_each", "_with")]
+    named = [call for call in calls if getattr(call.func, "id", "") in ("explain", "explain_each", "explain_within")]
     return {text.value for call in named for text in call.args if isinstance(text, ast.Constant)}

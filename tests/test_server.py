@@ -137,7 +137,7 @@ def test_no_file_of_the_project_is_served(address, path):
 def test_no_address_leads_out_of_what_is_served(address, root):
     for outside in OUTSIDE:
         status, text, _ = asked(address, root + outside)
-        assert "root:x:" not in text and "import streamlit" not in text, root + outside
+        assert "root:" not in text and "import streamlit" not in text, root + outside
         assert status in (400, 403, 404) or "<title>Streamlit</title>" in text, (root + outside, status)
 
 
@@ -167,7 +167,11 @@ def test_a_page_names_the_script_that_draws_charts_and_only_a_page_does(address)
 @pytest.mark.parametrize("path", ["/", "/compare"])
 def test_a_page_has_its_outline_and_look_from_the_first_frame_and_is_never_answered_from_before(address, path):
     index = INDEX.stat()
-    before = {"If-None-Match": "*", "If-Modified-Since": formatdate(index.st_mtime + 1, usegmt=True)}
+    before = {
+        "If-None-Match": "*",
+        "If-Modified-Since": formatdate(index.st_mtime + 1, usegmt=True),
+        "Range": "bytes=0-9",
+    }
     status, text, headers = asked(address, path, **{"Accept-Encoding": "gzip"}, **before)
     assert status == 200
     outline, look = ((ROOT / "assets" / f"{name}.css").read_text(encoding="utf-8") for name in ("first_frame", "look"))
